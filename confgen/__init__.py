@@ -1,0 +1,54 @@
+"""confgen: conformer ensembles from a score-based sampler with complete local frames.
+
+    mol = confgen.read_molecule("CCO")
+    ensemble = confgen.load("drugs").generate(mol, num_confs=20, seed=7)
+    confgen.write_ensembles([ensemble], "ethanol.sdf")
+
+Names are imported when they are first used, so that `import confgen` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from confgen.errors import ConfgenError, MoleculeError
+    from confgen.generate import Ensemble, Generator, GenerateSettings, load
+    from confgen.molecule import read_molecule
+    from confgen.readers import read_records
+    from confgen.train import train
+    from confgen.validity import check
+    from confgen.writer import write_ensembles
+
+_HOME = {
+    "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",
+    "GenerateSettings": "generate", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
+    "train": "train", "check": "validity", "write_ensembles": "writer",
+}  # fmt: skip
+
+__all__ = [
+    "ConfgenError",
+    "Ensemble",
+    "GenerateSettings",
+    "Generator",
+    "MoleculeError",
+    "check",
+    "load",
+    "read_molecule",
+    "read_records",
+    "train",
+    "write_ensembles",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'confgen' has no attribute {name!r}")
+    value = getattr(import_module(f"confgen.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

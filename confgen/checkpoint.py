@@ -1,0 +1,124 @@
+"""Weights on disk: a folder with `model.safetensors`, `config.json` and a model card, verified when loaded.
+
+`config.json` names the network and its config, the sampler's settings that go with the weights, and the sha256 of the
+tensors. Nothing in the folder is executed: no pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from confgen import models
+from confgen.denoiser import Denoiser
+from confgen.errors import WeightsError
+
+DEFAULT = "drugs"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A denoiser ready to sample, with what its `config.json` says.
+
+    name: as the user gave it.  sha256: of the tensor file.  sampling: settings chosen for these weights by measurement.
+    """
+
+    denoiser: Denoiser
+    name: str
+    sha256: str
+    sampling: dict[str, Any]
+
+
+def shipped() -> dict[str, Path]:
+    """Folders of the weights that came with the package, by name."""
+    root = Path(str(resources.files("confgen.weights")))
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/config.json"))}
+
+
+def find(name: str) -> Path:
+    """The folder of shipped weights of that name, or the folder itself. WeightsError if there is neither."""
+    folders = shipped()
+    if name in folders:
+        return folders[name]
+    if Path(name).is_dir():
+        return Path(name)
+    known = ", ".join(folders) or "none"
+    raise WeightsError(f"weights {name!r} are unknown; give a folder, or one of those shipped: {known}")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a weights folder. WeightsError if it is missing or damaged."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config["network"], config["config"], config["sha256"]
+    except OSError as error:
+        raise WeightsError(f"{folder}: config.json cannot be read ({error.strerror}); is it a weights folder?") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{folder}/config.json: damaged ({error}); install the weights again") from error
+    assert isinstance(config, dict)
+    return config
+
+
+def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:
+    """The weights of that name or folder, on the device, in evaluation mode.
+
+    Raises WeightsError, in one line, for an unknown name, a missing or damaged file, a hash that differs from the
+    config's, and tensors that do not fit the network.
+    """
+    folder = find(name)
+    config = read_config(folder)
+    file = folder / "model.safetensors"
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{file}: cannot be read ({error.strerror}); install the weights again") from error
+    if digest != config["sha256"]:
+        raise WeightsError(f"{file}: sha256 is {digest[:12]}..., not {config['sha256'][:12]}... as its config says; "
+                           "the file is damaged or was exchanged, install the weights again")  # fmt: skip
+    try:
+        denoiser = Denoiser(config["network"], **config["config"])
+        denoiser.load_state_dict({key: value.float() for key, value in load_file(file).items()})
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{folder}: weights do not fit the network {config['network']!r} ({reason})") from error
+    denoiser = denoiser.to(device).eval().requires_grad_(False)
+    return Weights(denoiser=denoiser, name=folder.name, sha256=digest, sampling=config.get("sampling", {}))
+
+
+def save(
+    folder: Path, denoiser: Denoiser, state: Mapping[str, Tensor], sampling: dict[str, Any], training: dict[str, Any]
+) -> None:
+    """Writes a weights folder: the tensors of `state` as float16, and the config of `denoiser` beside them.
+
+    training: what the model card and `confgen weights show` tell of the run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "model.safetensors"
+    temporary = file.with_suffix(".tmp")
+    save_file({key: value.detach().cpu().half().contiguous() for key, value in state.items()}, temporary)
+    config = {
+        "network": denoiser.name,
+        "config": vars(denoiser.network.config),
+        "sampling": sampling,
+        "training": training,
+        "parameters": sum(value.numel() for value in state.values()),
+        "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
+    }
+    temporary.replace(file)
+    text = json.dumps(config, indent=2) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def networks() -> list[str]:
+    """Names of the networks that a training config may ask for."""
+    return sorted(models.REGISTRY)

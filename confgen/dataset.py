@@ -1,0 +1,226 @@
+"""Conformer ensembles on disk -> packed training tensors -> dense batches.
+
+A Parquet file of ensembles (columns smiles, num_confs, num_atoms, positions) is featurised once into one safetensors
+file, memory-mapped at every later start and small enough to be kept on a GPU. Batches are a pure function of the seed
+and the step, so a run that is resumed sees what it would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from rdkit import Chem, rdBase
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from confgen.errors import InputError
+from confgen.graph import adjacency, mol_to_graph
+from confgen.models.dense import DenseGraph
+from confgen.molecule import is_token
+from confgen.prior import harmonic_root
+
+FORMAT = "confgen-pack-1"
+COLUMNS = ("smiles", "num_confs", "num_atoms", "positions")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Molecules of one ensemble file, end to end; the first index of every array runs over all molecules.
+
+    atoms, pairs, confs, rows: (molecules + 1,) offsets of the tokens, pairs, conformer positions and centres.
+    node (sum N, 9), pair (sum N^2, 6) uint8;  bounds (sum N^2, 2), root (sum N^2,) float16;
+    pos (sum K N, 3) float32;  centres (sum C, 4) int16, wanted (sum C,) int8.
+    """
+
+    atoms: Tensor
+    pairs: Tensor
+    confs: Tensor
+    rows: Tensor
+    node: Tensor
+    pair: Tensor
+    bounds: Tensor
+    root: Tensor
+    pos: Tensor
+    centres: Tensor
+    wanted: Tensor
+
+    @classmethod
+    def load(cls, path: Path, device: str | torch.device = "cpu") -> Pack:
+        """The pack of a file; on the CPU its arrays stay on disk and are paged in as they are used."""
+        with safe_open(path, "pt", device=str(device)) as file:
+            if (file.metadata() or {}).get("format") != FORMAT:
+                raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
+            return cls(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+    @property
+    def sizes(self) -> Tensor:
+        """Tokens of every molecule, (molecules,)."""
+        return self.atoms.diff()
+
+    @property
+    def num_confs(self) -> Tensor:
+        """Conformers of every molecule, (molecules,)."""
+        return self.confs.diff() // self.sizes
+
+    def graphs(self, chosen: Tensor) -> tuple[DenseGraph, Tensor]:
+        """Dense graphs of the chosen molecules (B,), and the roots of their harmonic priors, (B, M, M)."""
+        sizes = self.sizes[chosen]
+        most = int(sizes.max())
+        span = torch.arange(most, device=chosen.device)
+        mask = span < sizes.unsqueeze(-1)
+        at = self.atoms[chosen].unsqueeze(-1) + span
+        both = mask.unsqueeze(-1) & mask.unsqueeze(-2)
+        pair_at = self.pairs[chosen].view(-1, 1, 1) + span.view(-1, 1) * sizes.view(-1, 1, 1) + span
+        counts = self.rows.diff()[chosen]
+        lines = torch.arange(max(int(counts.max()), 1), device=chosen.device)
+        row_mask = lines < counts.unsqueeze(-1)
+        row_at = self.rows[chosen].unsqueeze(-1) + lines
+        graph = DenseGraph(
+            mask=mask,
+            node=_take(self.node, at, mask),
+            pair=_take(self.pair, pair_at, both),
+            bounds=_take(self.bounds, pair_at, both).float(),
+            centres=_take(self.centres, row_at, row_mask).long(),
+            wanted=_take(self.wanted, row_at, row_mask).float(),
+        )
+        return graph, _take(self.root, pair_at, both).float()
+
+    def positions(self, chosen: Tensor, conformers: Tensor) -> Tensor:
+        """Positions (B, M, 3) of one conformer (B,) of each chosen molecule (B,)."""
+        sizes = self.sizes[chosen].unsqueeze(-1)
+        span = torch.arange(int(sizes.max()), device=chosen.device)
+        at = self.confs[chosen].unsqueeze(-1) + conformers.unsqueeze(-1) * sizes + span
+        return _take(self.pos, at, span < sizes)
+
+
+def _take(values: Tensor, at: Tensor, mask: Tensor) -> Tensor:
+    """Rows of `values` at the given places, zero where the mask is off."""
+    if len(values) == 0:
+        return values.new_zeros(*at.shape, *values.shape[1:])
+    taken = values[at.clamp(max=len(values) - 1)]
+    return taken * mask.view(*mask.shape, *[1] * (taken.dim() - mask.dim())).to(taken.dtype)
+
+
+def packed(source: Path, cache: Path, workers: int = 2) -> Path:
+    """The pack of a Parquet file, made if the cache has none for this very content."""
+    if source.suffix == ".pack":
+        return source
+    digest = hashlib.sha256(f"{FORMAT}{source.name}{source.stat().st_size}".encode()).hexdigest()[:12]
+    target = cache / f"{source.stem}-{digest}.pack"
+    if not target.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _write_pack(source, target, workers)
+    return target
+
+
+def _write_pack(source: Path, target: Path, workers: int) -> None:
+    parts: list[dict[str, np.ndarray]] = []
+    dropped = 0
+    with ProcessPoolExecutor(workers) as pool, tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar:
+        for done in pool.map(_pack_rows, _chunks(source)):
+            bar.update(len(done))
+            dropped += sum(isinstance(part, str) for part in done)
+            parts += [part for part in done if not isinstance(part, str)]
+    if not parts:
+        raise InputError(f"{source}: no molecule could be packed; see the columns that `confgen train` documents")
+    arrays = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+    offsets = {}
+    for name, key in (("atoms", "node"), ("pairs", "pair"), ("confs", "pos"), ("rows", "centres")):
+        counts = torch.tensor([0] + [len(part[key]) for part in parts])
+        offsets[name] = counts.cumsum(0)
+    notes = {"format": FORMAT, "source": source.name, "molecules": str(len(parts)), "dropped": str(dropped)}
+    temporary = target.with_suffix(".tmp")
+    save_file(arrays | offsets, temporary, metadata=notes)
+    temporary.rename(target)
+
+
+def _chunks(source: Path) -> Iterator[list[dict[str, Any]]]:
+    try:
+        file = pq.ParquetFile(source)
+        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: cannot be read as Parquet ({error}); give a file of ensembles") from error
+    if missing:
+        raise InputError(f"{source}: column {missing[0]!r} is missing; ensembles need {', '.join(COLUMNS)}")
+    for batch in file.iter_batches(batch_size=256, columns=list(COLUMNS)):
+        yield batch.to_pylist()
+
+
+def _pack_rows(rows: list[dict[str, Any]]) -> list[dict[str, np.ndarray] | str]:
+    torch.set_num_threads(1)
+    with rdBase.BlockLogs():
+        return [_pack_row(row) for row in rows]
+
+
+def _pack_row(row: dict[str, Any]) -> dict[str, np.ndarray] | str:
+    """Arrays of one molecule, or why it was left out."""
+    mol, pos = read_row(row)
+    mol = stereo_from_positions(mol, pos[0])
+    tokens = is_token(mol)
+    if tokens.sum() < 2:
+        return "fewer than two tokens"
+    graph = mol_to_graph(mol)
+    pos = pos[:, tokens]
+    pos = pos[_same_hand(pos, graph.centre_index.numpy(), graph.wanted.numpy())]
+    if len(pos) == 0:
+        return "no conformer shows the stereochemistry that was read from the first one"
+    count = int(tokens.sum())
+    root = harmonic_root(adjacency(graph.pair).view(1, count, count), torch.ones(1, count, dtype=torch.bool))
+    return {
+        "node": graph.node.numpy().astype(np.uint8),
+        "pair": graph.pair.numpy().astype(np.uint8),
+        "bounds": np.minimum(graph.bounds.numpy(), 100).astype(np.float16),
+        "root": root.flatten().numpy().astype(np.float16),
+        "pos": (pos - pos.mean(1, keepdims=True)).reshape(-1, 3).astype(np.float32),
+        "centres": graph.centre_index.numpy().T.astype(np.int16),
+        "wanted": graph.wanted.numpy().astype(np.int8),
+    }
+
+
+def read_row(row: dict[str, Any]) -> tuple[Chem.Mol, np.ndarray]:
+    """Molecule and positions (K, N, 3) angstrom of one row of an ensemble file; SMILES order is position order."""
+    keep_hydrogens = Chem.SmilesParserParams()
+    keep_hydrogens.removeHs = False
+    mol = Chem.MolFromSmiles(row["smiles"], keep_hydrogens)
+    return mol, np.asarray(row["positions"], np.float32).reshape(row["num_confs"], row["num_atoms"], 3)
+
+
+def stereo_from_positions(mol: Chem.Mol, pos: np.ndarray) -> Chem.Mol:
+    """A copy whose stereo tags are those that the positions (N, 3) show.
+
+    A SMILES fixes the relative hand of ring atoms (cis/trans on a cyclohexane) up to a mirror image of the labels, so
+    the tags read from it may be those of the equivalent, mirrored numbering.
+    """
+    shown = Chem.Mol(mol)
+    shown.RemoveAllConformers()
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    conformer.SetPositions(pos.astype(np.float64))
+    shown.AddConformer(conformer)
+    Chem.AssignStereochemistryFrom3D(shown, replaceExistingTags=True)
+    shown.RemoveAllConformers()
+    return shown
+
+
+def _same_hand(pos: np.ndarray, centres: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which conformers (K,) show the hand of the first one at all specified centres."""
+    i, a, b, c = (pos[:, index] for index in centres)
+    volume = np.einsum("kcx,kcx->kc", a - i, np.cross(b - i, c - i))
+    keep: np.ndarray = ((np.sign(volume) == wanted) | (wanted == 0)).all(1)
+    return keep
+
+
+def describe(path: Path) -> dict[str, str]:
+    """What the header of a pack says of its source and size."""
+    with safe_open(path, "pt") as file:
+        return dict(json.loads(json.dumps(file.metadata() or {})))

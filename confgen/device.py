@@ -1,0 +1,29 @@
+"""The device that a run computes on."""
+
+from __future__ import annotations
+
+import torch
+
+from confgen.errors import DeviceError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" is the first GPU, or the CPU where there is none.
+
+    Raises DeviceError for a name that is no device, and for a GPU that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device {name!r} is unknown; choose auto, cpu, cuda or cuda:1") from error
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise DeviceError(f"device {name!r} is not supported; choose auto, cpu, cuda or cuda:1")
+    if not torch.cuda.is_available():
+        raise DeviceError(f"device {name!r}: no GPU can be used here; pass --device cpu, or install a CUDA build of torch")
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise DeviceError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs, counted from 0")
+    return device

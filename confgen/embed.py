@@ -1,0 +1,48 @@
+"""Coordinates from RDKit's distance geometry (ETKDGv3): a start for the sampler, and the last resort after it.
+
+Source: Wang et al., J. Chem. Inf. Model. 2020, 60, 2044.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdDistGeom
+
+MAX_SEED = 2**31 - 1
+TIMEOUT_S = 60
+
+
+def embed(mol: Chem.Mol, seeds: Sequence[int], timeout_s: int | None = None) -> list[np.ndarray | None]:
+    """Positions of all atoms, (N, 3) angstrom, for every seed; None where the embedding did not succeed.
+
+    mol:   one connected molecule with explicit hydrogens.
+    seeds: one per conformer, so that each depends on its own seed alone. Zero gives every conformer the same
+           coordinates in RDKit, so seeds are moved into 1..2^31-1.
+    Random starting coordinates are tried where the usual ones fail, as they do for large rings and cages.
+    """
+    parameters = rdDistGeom.ETKDGv3()
+    parameters.useRandomCoords = False
+    parameters.timeout = TIMEOUT_S if timeout_s is None else max(timeout_s, 1)
+    results: list[np.ndarray | None] = []
+    copy = Chem.Mol(mol)
+    with rdBase.BlockLogs():
+        for seed in seeds:
+            parameters.randomSeed = seed % MAX_SEED + 1
+            results.append(_embed_one(copy, parameters))
+    return results
+
+
+def _embed_one(mol: Chem.Mol, parameters: rdDistGeom.EmbedParameters) -> np.ndarray | None:
+    for random_start in (False, True):
+        parameters.useRandomCoords = random_start
+        parameters.maxIterations = 0 if random_start else 5
+        try:
+            found = rdDistGeom.EmbedMolecule(mol, parameters)
+        except (ValueError, RuntimeError):  # bounds that contradict each other
+            found = -1
+        if found >= 0:
+            return np.array(mol.GetConformer(found).GetPositions())
+    return None

@@ -1,0 +1,257 @@
+"""Conformer ensembles as text or table rows: one function for each file format."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import math
+from collections.abc import Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from rdkit import Chem
+
+from confgen.errors import MoleculeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BOLTZMANN_KCAL_MOL_K = 1.987204259e-3  # CODATA 2018 gas constant, 8.314462618 J/(mol K) / 4184
+ROOM_TEMPERATURE_K = 298.15
+
+# Tags written by confgen; the same tags in the input describe some earlier conformer and are dropped.
+OWN_TAGS = (
+    "conformer",
+    "energy_kcal_mol",
+    "relative_energy_kcal_mol",
+    "boltzmann_weight",
+    "valid",
+    "failed_checks",
+    "source",
+    "seed",
+    "weights",
+    "confgen_version",
+)
+
+
+class EnsembleLike(Protocol):
+    """What a writer needs of an ensemble: K conformers of one molecule and, per conformer, where they stand."""
+
+    @property
+    def mol(self) -> Chem.Mol | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def checks(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def energies(self) -> Sequence[float] | None: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def weights(self) -> str: ...
+    @property
+    def sources(self) -> Sequence[str]: ...
+    @property
+    def error(self) -> MoleculeError | None: ...
+
+
+def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
+    """One SD record per conformer: the name as title, the input's own tags, then the tags of OWN_TAGS."""
+    record = Chem.Mol(mol)
+    for tag in mol.GetPropNames():
+        record.ClearProp(tag)
+    for tag, value in _input_tags(mol).items():
+        record.SetProp(_one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), _sdf_value(value))
+    record.SetProp("_Name", _title(ensemble.name))
+    text = io.StringIO()
+    writer = Chem.SDWriter(text)
+    for conformer, tags in zip(record.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
+        for tag in OWN_TAGS:
+            record.ClearProp(tag)  # so that the tags stand in the order of OWN_TAGS, and none is left over
+        for tag, entry in tags.items():
+            record.SetProp(tag, _sdf_value(str(entry).lower() if isinstance(entry, bool) else str(entry)))
+        writer.write(record, confId=conformer.GetId())
+    writer.close()
+    return text.getvalue()
+
+
+def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
+    """One extended XYZ frame per conformer, readable by ASE; name, SMILES, charge and tags in the comment line."""
+    import ase
+    import ase.io
+
+    smiles = Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False))
+    numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    frames = []
+    for conformer, tags in zip(mol.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
+        atoms = ase.Atoms(numbers=numbers, positions=conformer.GetPositions())
+        atoms.info = {
+            "name": _one_line(ensemble.name),
+            "smiles": smiles,
+            "charge": Chem.GetFormalCharge(mol),
+            **tags,
+        }
+        frames.append(atoms)
+    text = io.StringIO()
+    ase.io.write(text, frames, format="extxyz")
+    return text.getvalue()
+
+
+def jsonl_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
+    """One line per molecule; `positions` is K x N x 3 in angstrom, in the atom order of `smiles`."""
+    smiles, positions = _in_smiles_order(mol)
+    row = {
+        "name": ensemble.name,
+        "origin": ensemble.origin,
+        "smiles": smiles,
+        "charge": Chem.GetFormalCharge(mol),
+        "num_atoms": mol.GetNumAtoms(),
+        "num_confs": mol.GetNumConformers(),
+        "positions": positions.round(4).tolist(),
+        "energies_kcal_mol": None if ensemble.energies is None else [float(e) for e in ensemble.energies],
+        "failed_checks": [list(failed) for failed in ensemble.checks],
+        "sources": list(ensemble.sources),
+        "seed": ensemble.seed,
+        "weights": ensemble.weights,
+        "confgen_version": confgen_version(),
+        "tags": {tag: value for tag, value in _input_tags(mol).items() if tag not in OWN_TAGS},
+    }
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def parquet_row(ensemble: EnsembleLike, mol: Chem.Mol) -> dict[str, object]:
+    """One row of an ensemble file as `confgen train` reads it; conformers centred, energies relative to the lowest."""
+    smiles, positions = _in_smiles_order(mol)
+    positions = positions - positions.mean(axis=1, keepdims=True)
+    energies = ensemble.energies
+    return {
+        "name": _unicode(ensemble.name),
+        "smiles": smiles,
+        "num_atoms": mol.GetNumAtoms(),
+        "num_confs": mol.GetNumConformers(),
+        "positions": positions.round(4).astype(np.float32).ravel(),
+        "energies": None if energies is None else [float(e - min(energies)) for e in energies],
+        "charge": Chem.GetFormalCharge(mol),
+        "theory": f"confgen {ensemble.weights}",
+        "source": _unicode(ensemble.origin),
+        "seed": ensemble.seed,
+        "weights": ensemble.weights,
+        "confgen_version": confgen_version(),
+        "failed_checks": [list(failed) for failed in ensemble.checks],
+        "conformer_sources": list(ensemble.sources),
+    }
+
+
+def parquet_schema() -> pa.Schema:
+    """Names and types of the columns of `parquet_row`, and the `id` before them."""
+    import pyarrow as pa
+
+    text, integer = pa.string(), pa.int32()
+    fields = {
+        "id": text,
+        "name": text,
+        "smiles": text,
+        "num_atoms": integer,
+        "num_confs": integer,
+        "positions": pa.list_(pa.float32()),
+        "energies": pa.list_(pa.float64()),
+        "charge": integer,
+        "theory": text,
+        "source": text,
+        "seed": pa.int64(),
+        "weights": text,
+        "confgen_version": text,
+        "failed_checks": pa.list_(pa.list_(text)),
+        "conformer_sources": pa.list_(text),
+    }
+    return pa.schema(list(fields.items()))
+
+
+# Tags and names
+
+
+def _conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str | int | float | bool]]:
+    """The tags of every conformer, in the order of OWN_TAGS; those of energies only if there are energies."""
+    count = mol.GetNumConformers()
+    energies = ensemble.energies
+    assert len(ensemble.checks) == len(ensemble.sources) == count, "one entry for each conformer"
+    assert energies is None or len(energies) == count, "one energy for each conformer"
+    weights = boltzmann_weights(energies) if energies is not None else []
+    version = confgen_version()
+    rows = []
+    for index, (failed, source) in enumerate(zip(ensemble.checks, ensemble.sources, strict=True)):
+        row: dict[str, str | int | float | bool] = {"conformer": index + 1}
+        if energies is not None:
+            row["energy_kcal_mol"] = round(energies[index], 4)
+            row["relative_energy_kcal_mol"] = round(energies[index] - min(energies), 4)
+            row["boltzmann_weight"] = round(weights[index], 6)
+        row["valid"] = not failed
+        row["failed_checks"] = ", ".join(failed)
+        row["source"] = source
+        row["seed"] = ensemble.seed
+        row["weights"] = ensemble.weights
+        row["confgen_version"] = version
+        rows.append(row)
+    return rows
+
+
+def boltzmann_weights(energies: Sequence[float], temperature_k: float = ROOM_TEMPERATURE_K) -> list[float]:
+    """Share of each conformer at equilibrium, summing to 1; `energies` in kcal/mol, symmetry numbers ignored."""
+    lowest = min(energies)
+    factors = [math.exp(-(energy - lowest) / (BOLTZMANN_KCAL_MOL_K * temperature_k)) for energy in energies]
+    return [factor / sum(factors) for factor in factors]
+
+
+def _input_tags(mol: Chem.Mol) -> dict[str, str]:
+    """What the input said of the molecule: its public properties, as text, without those that are not UTF-8."""
+    tags = {}
+    for tag in mol.GetPropNames(includePrivate=False, includeComputed=False):
+        with contextlib.suppress(UnicodeDecodeError):  # readers decode what they read; the molecule must not be lost
+            tags[tag] = mol.GetProp(tag)
+    return tags
+
+
+def _unicode(text: str) -> str:
+    """The text with what no file can hold (stray bytes of a file name, say) as question marks."""
+    return text.encode(errors="replace").decode()
+
+
+def _one_line(text: str) -> str:
+    """The text with every run of white space, line breaks among it, made one space."""
+    return " ".join(_unicode(text).split())
+
+
+def _title(name: str) -> str:
+    """A first line for a record; four dollars there would end the record before it begins."""
+    title = _one_line(name)
+    return f"_{title}" if title.startswith("$$$$") else title
+
+
+def _sdf_value(value: str) -> str:
+    """The text without what ends a value (an empty line) or a record (four dollars)."""
+    lines = (line.rstrip() for line in value.splitlines())
+    return "\n".join(f" {line}" if line.startswith("$$$$") else line for line in lines if line)
+
+
+def _in_smiles_order(mol: Chem.Mol) -> tuple[str, np.ndarray]:
+    """Isomeric SMILES with explicit hydrogens, and positions (K, N, 3) in its order of atoms.
+
+    Read it with `SmilesParserParams.removeHs = False` to get the atoms in that order.
+    """
+    smiles = Chem.MolToSmiles(mol)
+    order = [int(atom) for atom in mol.GetProp("_smilesAtomOutputOrder").strip("[,]").split(",")]
+    return smiles, np.stack([conformer.GetPositions()[order] for conformer in mol.GetConformers()])
+
+
+@functools.cache
+def confgen_version() -> str:
+    """The version installed; `unknown` in a checkout that was never installed."""
+    try:
+        return metadata.version("confgen-mol")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,199 @@
+"""Hydrogens at ideal geometry around heavy atoms that stay where they are."""
+
+from __future__ import annotations
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import Bond, Mol
+
+from confgen.ideal import (
+    bond_length,
+    bonded_atoms,
+    cone,
+    is_flat,
+    methine,
+    methylene,
+    perpendicular,
+    roomiest,
+    tag_sign,
+    tilted,
+    triple_product,
+    unit,
+)
+from confgen.molecule import is_token
+from confgen.rotors import Choice, settle
+
+HYDROGEN_FLIP = np.array([0.0, np.pi])
+FULL_TURN = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
+THIRD_TURN = np.linspace(0.0, 2.0 * np.pi / 3.0, 8, endpoint=False)
+PLANAR, LINEAR = Chem.HybridizationType.SP2, Chem.HybridizationType.SP
+SAME_SIDE = {
+    Chem.BondStereo.STEREOZ: True,
+    Chem.BondStereo.STEREOCIS: True,
+    Chem.BondStereo.STEREOE: False,
+    Chem.BondStereo.STEREOTRANS: False,
+}
+
+
+def complete(mol: Mol, token_pos: np.ndarray) -> Mol:
+    """A copy of `mol` with K conformers: tokens exactly where they were given, hydrogens completed around them.
+
+    Every hydrogen gets an ideal length and angle on its atom; what those leave open (OH, NH2, CH3 rotors, the side of
+    a pyramidal NH) is settled by the MMFF94s energy of the hydrogens alone. Tagged centres and double bonds whose
+    outcome rests on hydrogens (imines, CHD) follow their tags; a centre whose heavy atoms are wrong stays wrong.
+
+    token_pos:  (K, T, 3) angstrom, the atoms of `is_token(mol)` in index order.
+    """
+    tokens = is_token(mol)
+    pos = np.zeros((len(token_pos), mol.GetNumAtoms(), 3))
+    pos[:, tokens] = token_pos
+    placed = tokens.copy()
+    choices = []
+    for centre, hydrogens in _sites(mol, placed):
+        choices += _place(mol, pos, placed, centre, hydrogens)
+    _swap_isotopes(mol, pos, tokens)
+    settle(mol, pos, choices)
+    return _with_conformers(mol, pos)
+
+
+def _with_conformers(mol: Mol, pos: np.ndarray) -> Mol:
+    completed = Chem.Mol(mol)
+    completed.RemoveAllConformers()
+    for conf_id, conformer_pos in enumerate(pos):
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        conformer.Set3D(True)
+        conformer.SetId(conf_id)
+        conformer.SetPositions(np.ascontiguousarray(conformer_pos))
+        completed.AddConformer(conformer)
+    return completed
+
+
+def _sites(mol: Mol, placed: np.ndarray) -> list[tuple[int, list[int]]]:
+    """Atoms with hydrogens to place and those hydrogens, best determined first: later ones lean on earlier ones."""
+    sites: list[tuple[int, int, list[int]]] = []
+    for atom in mol.GetAtoms():
+        neighbours = bonded_atoms(atom)
+        hydrogens = [n for n in neighbours if not placed[n]]
+        if placed[atom.GetIdx()] and hydrogens:
+            sites.append((len(hydrogens) - len(neighbours), atom.GetIdx(), hydrogens))
+    return [(centre, hydrogens) for _, centre, hydrogens in sorted(sites)]
+
+
+def _place(mol: Mol, pos: np.ndarray, placed: np.ndarray, centre: int, hydrogens: list[int]) -> list[Choice]:
+    """Write the positions of one atom's hydrogens into `pos`; returns what is left to choose, if anything."""
+    atom = mol.GetAtomWithIdx(centre)
+    length = bond_length(atom)
+    anchors = [n for n in bonded_atoms(atom) if placed[n]]
+    hydrogens = [h for h in hydrogens if not placed[h]]  # one that bridges two centres belongs to the first
+    if not anchors:  # methane, water, ammonium: any orientation serves
+        pos[:, hydrogens[0]] = pos[:, centre] + np.array([length, 0.0, 0.0])
+        placed[hydrogens[0]] = True
+        anchors, hydrogens = hydrogens[:1], hydrogens[1:]
+    if not hydrogens:
+        return []
+    units = unit(pos[:, anchors] - pos[:, centre, None])  # (K, anchors, 3)
+    coordination = len(anchors) + len(hydrogens)
+    if coordination <= 4 and len(anchors) == 1:
+        directions, choices = _on_one(mol, pos, placed, centre, anchors[0], hydrogens)
+    elif coordination == 3 and len(anchors) == 2 and not is_flat(atom):
+        directions = tilted(atom, units)[:, None]
+        choices = [] if tag_sign(atom) else [Choice(centre, tuple(anchors), tuple(hydrogens), np.zeros(2))]
+    elif coordination == 3 and len(anchors) == 2:
+        directions, choices = -unit(units.sum(axis=1))[:, None], []
+    elif coordination == 4 and len(anchors) == 2:
+        directions, choices = methylene(units), []
+    elif coordination == 4 and len(anchors) == 3:
+        directions, choices = methine(atom, units)[:, None], []
+    else:
+        directions, choices = roomiest(units, len(hydrogens)), []
+    pos[:, hydrogens] = pos[:, centre, None] + length * directions
+    placed[hydrogens] = True
+    return choices
+
+
+def _on_one(
+    mol: Mol, pos: np.ndarray, placed: np.ndarray, centre: int, anchor: int, hydrogens: list[int]
+) -> tuple[np.ndarray, list[Choice]]:
+    """Directions of 1-3 hydrogens on an atom with one other neighbour, (K, h, 3), and the turn left to choose."""
+    atom = mol.GetAtomWithIdx(centre)
+    bond = mol.GetBondBetweenAtoms(centre, anchor)
+    axis = unit(pos[:, anchor] - pos[:, centre])
+    number, planar = len(hydrogens), atom.GetHybridization() == PLANAR
+    if number == 1 and atom.GetHybridization() == LINEAR:
+        return -axis[:, None], []
+    reference = _reference(mol, pos, placed, centre, anchor)
+    asked = _asked_atoms(bond, centre, hydrogens)
+    tagged = _asked_side(pos, bond, centre, anchor, asked, hydrogens) if asked and placed[asked[1]] else None
+    angle, dihedrals = cone(atom, number, planar)
+    if tagged is not None:
+        reference, dihedrals = tagged, np.arange(number) * np.pi
+    sideways = np.cross(axis, reference)
+    around = [np.cos(d) * reference + np.sin(d) * sideways for d in dihedrals]
+    directions = np.stack([np.cos(angle) * axis + np.sin(angle) * turn for turn in around], axis=1)
+    free = bond.GetBondType() == Chem.BondType.SINGLE
+    if asked or (number == 2 and planar) or (number == 1 and not free and not planar):
+        return directions, []
+    isotopes = len({mol.GetAtomWithIdx(h).GetIsotope() for h in hydrogens}) > 1
+    turns = FULL_TURN if number < 3 or isotopes else THIRD_TURN
+    if not free:
+        turns = HYDROGEN_FLIP
+    return directions, [Choice(centre, (anchor,), tuple(hydrogens), turns)]
+
+
+def _reference(mol: Mol, pos: np.ndarray, placed: np.ndarray, centre: int, anchor: int) -> np.ndarray:
+    """Unit vectors across the bond centre-anchor that a dihedral of zero points along, (K, 3).
+
+    They point to a neighbour of the anchor; through a cumulene to one of its far end, a quarter turn on for allenes,
+    whose two ends are perpendicular.
+    """
+    axis = unit(pos[:, anchor] - pos[:, centre])
+    before, here, double_bonds = centre, anchor, 1
+    for _ in range(mol.GetNumAtoms()):
+        atom = mol.GetAtomWithIdx(here)
+        others = [n for n in bonded_atoms(atom) if n != before and placed[n]]
+        if atom.GetHybridization() != LINEAR or len(others) != 1:
+            break
+        before, here, double_bonds = here, others[0], double_bonds + 1
+    if not others:
+        return perpendicular(axis)
+    across = _across(pos[:, others[0]] - pos[:, here], axis)
+    if double_bonds % 2 == 0:
+        across = np.cross(axis, across)
+    usable = np.linalg.norm(across, axis=1, keepdims=True) > 0.3
+    return np.where(usable, unit(across), perpendicular(axis))
+
+
+def _across(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """The part of (K, 3) vectors at right angles to unit axes."""
+    part: np.ndarray = vectors - (vectors * axis).sum(axis=1, keepdims=True) * axis
+    return part
+
+
+def _asked_atoms(bond: Bond, centre: int, hydrogens: list[int]) -> tuple[int, int] | None:
+    """The stereo atoms of a tagged double bond, that of `centre` first, if that one is among its hydrogens."""
+    atoms = tuple(bond.GetStereoAtoms())
+    if bond.GetStereo() not in SAME_SIDE or len(atoms) != 2:
+        return None
+    near, far = atoms if bond.GetBeginAtomIdx() == centre else atoms[::-1]
+    return (near, far) if near in hydrogens else None
+
+
+def _asked_side(
+    pos: np.ndarray, bond: Bond, centre: int, anchor: int, asked: tuple[int, int], hydrogens: list[int]
+) -> np.ndarray:
+    """Direction across a tagged double bond on which the first hydrogen belongs, (K, 3)."""
+    near, far = asked
+    axis = unit(pos[:, anchor] - pos[:, centre])
+    across = unit(_across(pos[:, far] - pos[:, anchor], axis))
+    return across if SAME_SIDE[bond.GetStereo()] == (hydrogens[0] == near) else -across
+
+
+def _swap_isotopes(mol: Mol, pos: np.ndarray, tokens: np.ndarray) -> None:
+    """Exchange two hydrogens of a tagged centre (CHD, CHDT) in the conformers where its hand is wrong."""
+    for atom in mol.GetAtoms():
+        neighbours, sign = bonded_atoms(atom), tag_sign(atom)
+        hydrogens = [n for n in neighbours if not tokens[n]]
+        if sign and len(hydrogens) > 1:
+            hand = triple_product(pos[:, neighbours] - pos[:, atom.GetIdx(), None])
+            wrong = np.flatnonzero(np.sign(hand) == -sign)[:, None]
+            pos[wrong, hydrogens[:2]] = pos[wrong, hydrogens[1::-1]]

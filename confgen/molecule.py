@@ -1,0 +1,276 @@
+"""One molecule, from text to an RDKit `Mol` that the rest of confgen can work on.
+
+Such a `Mol` is sanitised and has every hydrogen as an atom. Input atoms keep their order and added hydrogens come
+last. `_Name` holds the title, `_confgen_origin` where it came from (`mols.smi:7`), SD tags stay properties, and it
+has conformers only if the input had 3D coordinates. Whatever cannot become one raises `MoleculeError`, in one line.
+Messages count atoms from 1, in input order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, rdBase
+from rdkit.Chem import Mol
+
+from confgen.errors import MoleculeError
+from confgen.stereo import forget_exchanging
+
+MAX_HEAVY_ATOMS = 1000  # all pairs of atoms are held in memory; beyond this it is a polymer or a protein
+FIX = "correct it or leave it out"
+
+# SD group types that stand for a repeat or a mixture, so for no single structure (CTfile formats, "Sgroup type").
+POLYMER_GROUPS = {"SRU", "MON", "MER", "COP", "CRO", "MOD", "GRA", "ANY", "COM", "MIX", "FOR"}
+
+_SMILES = Chem.SmilesParserParams()
+# Kept, or written hydrogens would lose their place in the atom order. (RDKit's stubs have the wrong type.)
+_SMILES.removeHs = False  # type: ignore[assignment]
+_DUMMY = Chem.MolFromSmarts("[#0]")
+
+
+def from_smiles(smiles: str, name: str = "", origin: str = "") -> Mol:
+    """The molecule of a SMILES, which may carry a CXSMILES extension and a name; `name` wins over the latter.
+
+    Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
+    """
+    where = _where(origin, "" if name == smiles else name)
+    text = smiles.strip()
+    if not text:
+        raise MoleculeError(f"{where}: the SMILES is empty; {FIX}")
+    mol, log = _parse(lambda smiles: Chem.MolFromSmiles(smiles, _SMILES), text)
+    if mol is None:
+        raise MoleculeError(f'{where}: {_smiles_reason(text, log)} in "{_short(text)}"; {FIX}')
+    mol.RemoveAllConformers()  # CXSMILES coordinates are a drawing
+    return _complete(mol, name or _title(mol), origin, where)
+
+
+def from_molblock(block: str, name: str = "", origin: str = "") -> Mol:
+    """The molecule of a MOL block or SDF record (V2000 or V3000), its title and tags with it; `name` wins.
+
+    Stereochemistry is taken from the coordinates of a 3D record, else from the wedges of the drawing. 3D coordinates
+    stay as conformer 0, those of a drawing are dropped.
+    Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
+    """
+    where = _where(origin, name or block.partition("\n")[0].strip())
+    mol, log = _parse(lambda block: Chem.MolFromMolBlock(block, removeHs=False), block)
+    if mol is None:
+        raise MoleculeError(f"{where}: {_block_reason(block, log)}; {FIX}")
+    if _flat_drawing_marked_3d(mol):  # its wedges were ignored; read it again as the drawing it is
+        title, program, rest = block.split("\n", 2)
+        mol = Chem.MolFromMolBlock("\n".join((title, f"{program[:20]}2D{program[22:]}", rest)), removeHs=False)
+    mol = _from_record(mol, name, origin, where)
+    for key, value in _tags(block):
+        mol.SetProp(key, value)
+    return mol
+
+
+def from_mol2block(block: str, name: str = "", origin: str = "") -> Mol:
+    """The molecule of one Tripos MOL2 record, which has 3D coordinates; otherwise as `from_molblock`."""
+    lines = block.split("\n", 2)
+    where = _where(origin, name or (lines[1].strip() if len(lines) > 2 else ""))
+    mol, log = _parse(lambda block: Chem.MolFromMol2Block(block, removeHs=False), block)
+    if mol is None:
+        reason = _reason(log) or "the MOL2 record is damaged or cut short"
+        raise MoleculeError(f"{where}: {reason}; {FIX}")
+    bare = next((a for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetNumRadicalElectrons()), None)
+    if bare is not None:  # MOL2 cannot leave hydrogens to be inferred, so RDKit takes it for a radical
+        which = f"atom {bare.GetIdx() + 1} ({bare.GetSymbol()}) has no hydrogens or too few"
+        raise MoleculeError(f"{where}: {which}; MOL2 needs them all, add them or use SDF")
+    return _from_record(mol, name, origin, where)
+
+
+def read_molecule(text: str) -> Mol:
+    """The molecule of a SMILES or of a MOL block, whichever `text` is.
+
+    Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
+    """
+    is_block = any(mark in text for mark in ("V2000", "V3000", "M  END"))
+    return from_molblock(text.split("\n$$$$")[0]) if is_block else from_smiles(text)
+
+
+def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
+    """A sanitised copy of an RDKit molecule with hydrogens, name and origin; 3D conformers stay, drawings do not.
+
+    Raises: MoleculeError if it has no atoms, a dummy, R-group or query, repeats as a polymer does, has more than
+            MAX_HEAVY_ATOMS heavy atoms, or breaks the rules of valence.
+    """
+    mol = Chem.Mol(mol)
+    where = _where(origin, name or _title(mol))
+    _refuse(mol, where)
+    with rdBase.BlockLogs():
+        try:
+            Chem.SanitizeMol(mol)
+        except (RuntimeError, ValueError) as error:
+            raise MoleculeError(f"{where}: {_reason(str(error))}; {FIX}") from None
+    Chem.AssignStereochemistry(mol, cleanIt=True)
+    for conformer in list(mol.GetConformers()):
+        if not conformer.Is3D():
+            mol.RemoveConformer(conformer.GetId())
+    return _complete(mol, name or _title(mol), origin, where)
+
+
+def label(mol: Mol) -> str:
+    """Where a molecule came from and what it is called, for messages: `mols.smi:7 'aspirin'`."""
+    origin = mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else ""
+    return _where(origin, _title(mol))
+
+
+def fragments(mol: Mol) -> list[NDArray[np.int64]]:
+    """Atom indices, ascending, of each connected component, in the order of their first atoms."""
+    return [np.array(atoms, dtype=np.int64) for atoms in Chem.GetMolFrags(mol)]
+
+
+def is_token(mol: Mol) -> NDArray[np.bool_]:
+    """Which atoms the network sees, (N,): heavy atoms, and every atom of a fragment that has none (H2, a proton)."""
+    token = np.array([atom.GetAtomicNum() > 1 for atom in mol.GetAtoms()], dtype=bool)
+    for atoms in fragments(mol):
+        if not token[atoms].any():
+            token[atoms] = True
+    return token
+
+
+def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, str]:
+    """What RDKit reads from `text`, if it can, and what it complained of, which is kept off stderr."""
+    with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
+        try:
+            return read(text), log.messages
+        except UnicodeEncodeError:
+            return None, "text that is not Unicode"
+        except (RuntimeError, ValueError) as error:
+            return None, f"{error}\n{log.messages}"
+
+
+def _from_record(mol: Mol, name: str, origin: str, where: str) -> Mol:
+    if mol.GetNumConformers() and mol.GetConformer().Is3D() and not _coincident(mol):
+        for bond in mol.GetBonds():
+            if bond.GetStereo() == Chem.BondStereo.STEREOANY:  # "either", yet the coordinates say which
+                bond.SetStereo(Chem.BondStereo.STEREONONE)
+                bond.SetBondDir(Chem.BondDir.NONE)
+        Chem.AssignStereochemistryFrom3D(mol)
+        forget_exchanging(mol)
+    else:
+        mol.RemoveAllConformers()
+    return _complete(mol, name or _title(mol), origin, where)
+
+
+def _complete(mol: Mol, name: str, origin: str, where: str) -> Mol:
+    """The sanitised molecule with hydrogens, name and origin, or the reason why it cannot have a shape."""
+    _refuse(mol, where)
+    mol = Chem.AddHs(mol, addCoords=mol.GetNumConformers() > 0)
+    mol.SetProp("_Name", name)
+    mol.SetProp("_confgen_origin", origin)
+    return mol
+
+
+def _refuse(mol: Mol, where: str) -> None:
+    if mol.GetNumAtoms() == 0:
+        raise MoleculeError(f"{where}: there are no atoms in it; {FIX}")
+    if mol.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS:
+        size = f"{mol.GetNumHeavyAtoms()} heavy atoms, more than the {MAX_HEAVY_ATOMS} that can be handled"
+        raise MoleculeError(f"{where}: it has {size}; leave it out")
+    if mol.HasQuery() or mol.HasSubstructMatch(_DUMMY):  # quick; the slow walk below is for those that fail
+        raise MoleculeError(f"{where}: {_query(mol)}; put something real in its place or leave the molecule out")
+    for group in Chem.GetMolSubstanceGroups(mol):
+        if group.GetProp("TYPE") in POLYMER_GROUPS:
+            raise MoleculeError(f"{where}: it is a polymer or a mixture; draw one structure or leave it out")
+
+
+def _query(mol: Mol) -> str:
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() == 0 or atom.HasQuery():
+            return f"atom {atom.GetIdx() + 1} is a dummy, an R group or a query"
+    bond = next(bond for bond in mol.GetBonds() if bond.HasQuery())
+    return f"the bond of atoms {bond.GetBeginAtomIdx() + 1} and {bond.GetEndAtomIdx() + 1} is a query"
+
+
+def _coincident(mol: Mol) -> bool:
+    return mol.GetNumAtoms() > 1 and bool(np.ptp(mol.GetConformer().GetPositions(), axis=0).max() < 0.1)  # angstrom
+
+
+def _flat_drawing_marked_3d(mol: Mol) -> bool:
+    """Whether a "3D" record is a drawing: all z are 0 and hydrogens are left out, as in no real planar geometry."""
+    if not mol.GetNumConformers() or not mol.GetConformer().Is3D():
+        return False
+    implicit_hydrogens = any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    return implicit_hydrogens and not mol.GetConformer().GetPositions()[:, 2].any()
+
+
+def _tags(block: str) -> list[tuple[str, str]]:
+    """Names and values of the SD tags after the structure; a value is all the lines up to the next tag."""
+    parts = re.split(r"^>[^\n<]*<([^\n]*)>[^\n>]*\n", block.partition("M  END")[2], flags=re.MULTILINE)
+    return [(key, value.split("\n$$$$")[0].strip("\n")) for key, value in zip(parts[1::2], parts[2::2], strict=True)]
+
+
+def _where(origin: str, name: str) -> str:
+    return " ".join(part for part in (origin, f"'{_short(name)}'" if name else "") if part) or "molecule"
+
+
+def _title(mol: Mol) -> str:
+    return mol.GetProp("_Name").strip() if mol.HasProp("_Name") else ""
+
+
+def _short(text: str, limit: int = 80) -> str:
+    """`text` fit for one line of a message."""
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _smiles_reason(smiles: str, log: str) -> str:
+    """Why RDKit could not read a SMILES, from what it logged."""
+    if not log and "|" in smiles:
+        return "the extension between the bars cannot be read"
+    if "unclosed ring" in log:
+        unpaired: set[str] = set()
+        for closure in re.findall(r"%\(\d+\)|%\d\d|\d", re.sub(r"\[[^\]]*\]", "", smiles.split()[0])):
+            unpaired ^= {closure.strip("%()")}
+        return f"ring {', '.join(sorted(unpaired))} is not closed"
+    position = re.search(r"mistakes around position (\d+)", log)
+    if position is None:
+        return _reason(log)
+    if "extra open parentheses" in log:
+        return f'the "(" at character {position[1]} is not closed'
+    if "extra close parentheses" in log:
+        return f'the ")" at character {position[1]} was not opened'
+    at = int(position[1])
+    return f'character {at}, "{_short(smiles[at - 1 : at])}", cannot be understood'
+
+
+def _block_reason(block: str, log: str) -> str:
+    """Why RDKit could not read a MOL block; the SDF reader tells more than the block reader does."""
+    if not block.strip():
+        return "the record is empty"
+    if "M  END" not in block:
+        return "the record is cut short, it has no M  END line"
+    if not log:
+        with rdBase.CaptureErrorLog() as supplier_log:
+            supplier = Chem.SDMolSupplier()
+            supplier.SetData(block + "\n$$$$\n")
+            _ = supplier[0]
+            log = supplier_log.messages
+    return _reason(log) or "the record cannot be read"
+
+
+def _reason(log: str) -> str:
+    """What RDKit complained of, in words, with atoms counted from 1."""
+    if found := re.search(r"valence for atom # (\d+) (\w+), (\d+)", log):
+        return f"atom {int(found[1]) + 1} ({found[2]}) has valence {found[3]}, more than it can have"
+    if found := re.search(r"Unkekulized atoms: ([\d ]+)", log):
+        atoms = " ".join(str(int(index) + 1) for index in found[1].split())
+        return f"aromatic atoms {atoms} cannot have alternating double bonds (is a hydrogen missing, as in [nH]?)"
+    if found := re.search(r"non-ring atom (\d+) marked aromatic", log):
+        return f"atom {int(found[1]) + 1} is aromatic but in no ring"
+    if found := re.search(r"Element '(.*?)' not found", log):
+        return f"'{found[1]}' is no element"
+    if "Atomic number not found" in log:
+        return "an element beyond oganesson (118)"
+    if "bond_pin" in log and "Range Error" in log:
+        return "a bond names an atom that is not there"
+    chatter = r"^\[[\d:]+\]|SMILES Parse Error:|ERROR:|Problems encountered parsing Mol data,| for input:.*"
+    for line in log.splitlines():
+        text = re.sub(chatter, "", line).strip()
+        if text and not text.startswith("****") and not text.endswith(("Violation", "Error")):
+            return text[0].lower() + text[1:]
+    return ""

@@ -1,0 +1,322 @@
+"""Molecules from the inputs of a command, one by one: SMILES, .smi, .csv, .tsv, .sdf, .mol, .mol2, and any of them .gz,
+or `-` for standard input.
+
+What makes a whole input unreadable (no such file, a directory, binary data, no SMILES column) raises `InputError`
+before the first molecule is read. A bad entry, or damage met later, becomes a `Record` that carries the error, and
+reading goes on. Files are streamed: memory holds one record.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from rdkit.Chem import Mol
+
+from confgen.errors import InputError, MoleculeError
+from confgen.molecule import from_mol2block, from_molblock, from_smiles
+
+LINES, TABLE, SDF, MOL2 = "lines", "table", "sdf", "mol2"
+KINDS = {
+    **dict.fromkeys((".smi", ".smiles", ".ism", ".can", ".txt"), LINES),
+    **dict.fromkeys((".csv", ".tsv"), TABLE),
+    **dict.fromkeys((".sdf", ".sd", ".mol", ".mdl"), SDF),
+    ".mol2": MOL2,
+}
+# Column names in lower case without spaces, "_" and "-"; of several the first one in this order is taken.
+SMILES_COLUMNS = ["smiles", "isomericsmiles", "isosmiles", "canonicalsmiles", "cansmiles", "smi", "smile", "structure"]
+NAME_COLUMNS = ["name", "title", "moleculename", "compoundname", "id", "moleculeid", "compoundid", "chemblid", "zincid"]
+MAX_RECORD_LINES = 200_000  # of one SDF or MOL2 record: a file of another kind must not end up in memory
+GZIP_MAGIC = b"\x1f\x8b"
+UNKNOWN_KIND = f"unknown kind of file; known are {' '.join(KINDS)}, and these with .gz"
+READ_ERRORS = (OSError, EOFError, zlib.error, csv.Error)
+
+
+def _as_latin1(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+# Files are UTF-8, but names in old ones may be Latin-1: such bytes are taken as that rather than refused.
+codecs.register_error("confgen-latin1", _as_latin1)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry of an input: its molecule, or the error that says why there is none.
+
+    name:    title of the record, name column, or rest of the SMILES line; for SMILES without one, the SMILES.
+    origin:  where it stood: `mols.smi:7` (line), `lib.sdf record 3`, `ligand.mol`, `argument 1`; counted from 1.
+    """
+
+    mol: Mol | None
+    name: str
+    origin: str
+    error: MoleculeError | None = None
+
+
+def read_records(
+    sources: Sequence[str], *, smiles_column: str | None = None, name_column: str | None = None
+) -> Iterator[Record]:
+    """The entries of every source, in order: a file, `-` (SDF, MOL2 or SMILES lines on standard input), or a SMILES.
+
+    smiles_column, name_column: of .csv and .tsv files, in any case; found by their usual names if not given. The
+    other columns become properties of the molecule, as SD tags do.
+    Raises: InputError, at once, if a source cannot be read at all.
+    """
+    readers = [
+        _reader(source, f"argument {number}", smiles_column, name_column)
+        for number, source in enumerate(sources, start=1)
+    ]
+    return itertools.chain.from_iterable(read() for read in readers)
+
+
+def _reader(
+    source: str, argument: str, smiles_column: str | None, name_column: str | None
+) -> Callable[[], Iterable[Record]]:
+    """What reads one source, after a look at its start that shows whether it can be."""
+    if source == "-":
+        return _read_stdin
+    path = source[:-3] if source.lower().endswith(".gz") else source
+    kind = KINDS.get(Path(path).suffix.lower())
+    if kind is None and path == source:
+        return partial(iter, [_argument(source, argument)])
+    if not Path(source).exists():
+        raise InputError(f"{source}: no such file; check the path")
+    _refuse_directory(source)
+    if kind is None:
+        raise InputError(f"{source}: {UNKNOWN_KIND}")
+    with _open_text(source) as text:
+        columns = _columns(source, text, smiles_column, name_column) if kind == TABLE else None
+    return partial(_read_file, source, kind, columns)
+
+
+def _argument(source: str, origin: str) -> Record:
+    """The SMILES (and name) given as an argument.
+
+    Raises: InputError if it is none and names or looks like a file.
+    """
+    smiles, name = _split_line(source)
+    record = _record(from_smiles, smiles, name, origin)
+    if record.error is None:
+        return record
+    try:
+        is_path = Path(source).exists()
+    except (OSError, ValueError):  # too long for a path, as a SMILES may be
+        is_path = False
+    if is_path:
+        _refuse_directory(source)
+        raise InputError(f"{source}: {UNKNOWN_KIND}")
+    if "/" in source or "\\" in source:
+        raise InputError(f"{source}: no such file; and it is no SMILES either ({record.error})")
+    return Record(None, name, origin, MoleculeError(f"{record.error}; nor is there a file of that name"))
+
+
+def _refuse_directory(source: str) -> None:
+    if Path(source).is_dir():
+        raise InputError(f"{source}: is a directory; name the files in it")
+
+
+def _open_text(source: str) -> io.TextIOWrapper:
+    """The text of a file or of standard input (`-`), decompressed if it is gzip; nothing is consumed yet.
+
+    Raises: InputError if it cannot be opened, is no gzip though its name says so, or is binary.
+    """
+    try:
+        binary = _open_binary(source)
+        start = binary.peek(1)
+    except READ_ERRORS as error:
+        raise InputError(f"{source}: cannot be read ({_cause(error)}); check the file") from None
+    is_gzip = isinstance(binary, gzip.GzipFile)
+    if start and not is_gzip and source.lower().endswith(".gz"):
+        binary.close()
+        raise InputError(f"{source}: is not gzip-compressed; drop .gz from its name")
+    if b"\0" in start:
+        binary.close()
+        raise InputError(f"{source}: is binary or UTF-16, not a molecule file in UTF-8 text; convert it")
+    return io.TextIOWrapper(cast(BinaryIO, binary), encoding="utf-8-sig", errors="confgen-latin1")
+
+
+def _open_binary(source: str) -> io.BufferedReader | gzip.GzipFile:
+    if source == "-":
+        raw = sys.stdin.buffer
+        stream = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
+        return gzip.GzipFile(fileobj=stream) if stream.peek(2).startswith(GZIP_MAGIC) else stream
+    stream = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
+    if not stream.peek(2).startswith(GZIP_MAGIC):
+        return stream
+    stream.close()
+    return gzip.GzipFile(source)
+
+
+def _read_stdin() -> Iterator[Record]:
+    text = _open_text("-")
+    try:
+        head = list(itertools.islice(text, 4))
+        lines = itertools.chain(head, text)
+        kind = LINES
+        if any("V2000" in line or "V3000" in line for line in head):
+            kind = SDF
+        elif any(line.startswith("@<TRIPOS>") for line in head):
+            kind = MOL2
+        yield from _until_damage("stdin", _entries("stdin", kind, lines))
+    finally:
+        text.detach()  # or standard input would be closed with it
+
+
+def _read_file(source: str, kind: str, columns: _Columns | None) -> Iterator[Record]:
+    with _open_text(source) as text:
+        records = _rows(source, text, columns) if columns else _entries(source, kind, text)
+        yield from _until_damage(source, records)
+
+
+def _entries(source: str, kind: str, lines: Iterable[str]) -> Iterator[Record]:
+    if kind == LINES:
+        yield from _smiles_lines(source, lines)
+        return
+    blocks, build = (_sdf_blocks(lines), from_molblock) if kind == SDF else (_mol2_blocks(lines), from_mol2block)
+    alone = source.lower().removesuffix(".gz").endswith((".mol", ".mdl"))
+    for number, block in enumerate(blocks, start=1):
+        origin = source if alone and number == 1 else f"{source} record {number}"
+        title = block.split("\n", 2)[0 if kind == SDF else 1].strip()
+        yield _record(build, block, title, origin)
+
+
+def _until_damage(source: str, records: Iterator[Record]) -> Iterator[Record]:
+    """The records, and one with the error if the input breaks off (a gzip cut short, a lost disk)."""
+    try:
+        yield from records
+    except READ_ERRORS as error:
+        broken = f"{source}: damaged or cut short here ({_cause(error)}), the rest cannot be read; repair the file"
+        yield Record(None, "", source, MoleculeError(broken))
+
+
+def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Record]:
+    """SMILES, spaces or a tab, name; a header, blank lines and comments (`#`) are passed over."""
+    may_be_header = True
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        if may_be_header:
+            may_be_header = False
+            if _plain(text.split()[0]) in SMILES_COLUMNS:
+                continue
+        smiles, name = _split_line(text)
+        yield _record(from_smiles, smiles, name, f"{source}:{number}")
+
+
+def _split_line(text: str) -> tuple[str, str]:
+    """SMILES, with its CXSMILES extension if there is one, and the name, which is the SMILES if there is none."""
+    smiles, *rest = text.split(None, 1)
+    after = rest[0] if rest else ""
+    extension = ""
+    if after.startswith("|") and (end := after.find("|", 1)) > 0:
+        extension, after = f" {after[: end + 1]}", after[end + 1 :].strip()
+    return smiles + extension, after.split("\t")[0].strip() or smiles
+
+
+def _sdf_blocks(lines: Iterable[str]) -> Iterator[str]:
+    block: list[str] = []
+    for line in lines:
+        if line.startswith("$$$$"):
+            yield "".join(block)
+            block = []
+        elif len(block) < MAX_RECORD_LINES:
+            block.append(line)
+    if any(line.strip() for line in block):
+        yield "".join(block)
+
+
+def _mol2_blocks(lines: Iterable[str]) -> Iterator[str]:
+    block: list[str] = []
+    for line in lines:
+        if line.startswith("@<TRIPOS>MOLECULE"):
+            if block:
+                yield "".join(block)
+            block = [line]
+        elif block and len(block) < MAX_RECORD_LINES:  # what stands before the first record is comment
+            block.append(line)
+    if block:
+        yield "".join(block)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """How to read a table: lines up to its header, the header, and where the two columns that matter are."""
+
+    lines: int
+    header: list[str]
+    delimiter: str
+    smiles: int
+    name: int | None
+
+
+def _columns(source: str, text: TextIO, smiles_column: str | None, name_column: str | None) -> _Columns | None:
+    """The columns of a table, from its first line that is not blank; None if there is none."""
+    try:
+        lines, line = next(((number, line) for number, line in enumerate(text, start=1) if line.strip()), (0, ""))
+    except READ_ERRORS as error:
+        raise InputError(f"{source}: cannot be read ({_cause(error)}); check the file") from None
+    if not line:
+        return None
+    delimiter = max(",;\t", key=line.count)  # a .csv from a European spreadsheet has semicolons
+    header = [column.strip() for column in next(csv.reader([line], delimiter=delimiter))]
+    smiles = _column(source, header, smiles_column, SMILES_COLUMNS)
+    if smiles is None:
+        raise InputError(f"{source}: has no SMILES column; its columns are {', '.join(header)}; name the right one")
+    return _Columns(lines, header, delimiter, smiles, _column(source, header, name_column, NAME_COLUMNS))
+
+
+def _column(source: str, header: list[str], wanted: str | None, usual: list[str]) -> int | None:
+    plain = [_plain(column) for column in header]
+    if wanted is None:
+        return next((plain.index(column) for column in usual if column in plain), None)
+    if wanted in header:
+        return header.index(wanted)
+    if _plain(wanted) in plain:
+        return plain.index(_plain(wanted))
+    raise InputError(f"{source}: has no column '{wanted}'; its columns are {', '.join(header)}")
+
+
+def _rows(source: str, text: TextIO, columns: _Columns) -> Iterator[Record]:
+    for _ in range(columns.lines):
+        text.readline()
+    rows = csv.reader(text, delimiter=columns.delimiter)
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = dict(enumerate(cell.strip() for cell in row))
+        smiles = cells.pop(columns.smiles, "")
+        name = cells.pop(columns.name, "") if columns.name is not None else ""
+        record = _record(from_smiles, smiles, name or smiles, f"{source}:{columns.lines + rows.line_num}")
+        if record.mol is not None:
+            for index, column in enumerate(columns.header):
+                if cells.get(index) and column and not column.startswith("_"):  # RDKit keeps "_" for itself
+                    record.mol.SetProp(column, cells[index])
+        yield record
+
+
+def _record(build: Callable[[str, str, str], Mol], text: str, name: str, origin: str) -> Record:
+    try:
+        return Record(build(text, name, origin), name, origin)
+    except MoleculeError as error:
+        return Record(None, name, origin, error)
+
+
+def _plain(column: str) -> str:
+    return column.strip().casefold().translate({ord(character): None for character in " _-"})
+
+
+def _cause(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

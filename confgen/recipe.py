@@ -1,0 +1,151 @@
+"""The TOML file of `confgen train`: what it may say, with the defaults, checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from confgen.checkpoint import networks
+from confgen.denoiser import LossSettings
+from confgen.errors import InputError
+from confgen.mixture import BatchSettings, NoiseSettings
+
+
+@dataclass(frozen=True)
+class OptimSettings:
+    """The optimiser (AdamW) and the course of a run.
+
+    lr rises over `warmup` steps and falls along a cosine to `final` of itself at `steps`; `ema` is the decay of the
+    averaged weights per step; `clip` the largest gradient norm.
+    """
+
+    steps: int = 20_000
+    lr: float = 1e-3
+    warmup: int = 500
+    final: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.999
+    bf16: bool = True
+    compile: bool = False
+    seed: int = 1
+    log_every: int = 50
+    save_every: int = 500
+    validate_every: int = 5_000
+
+    def factor(self, step: int) -> float:
+        """The learning rate at a step, as a share of `lr`."""
+        rise = min(1.0, (step + 1) / max(self.warmup, 1))
+        done = min(1.0, step / self.steps)
+        return rise * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """One ensemble file (Parquet, or a pack made from one) and its share of the samples."""
+
+    path: Path
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ValidationSettings:
+    """Molecules that the averaged weights are tried on during the run: the first ones of an ensemble file."""
+
+    path: Path
+    molecules: int = 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training config; `sampling` goes into the config of the weights as their default sampler settings."""
+
+    sets: tuple[SetSettings, ...]
+    validation: ValidationSettings | None = None
+    network: str = "clofnet"
+    config: dict[str, Any] = field(default_factory=dict)
+    noise: NoiseSettings = NoiseSettings()
+    loss: LossSettings = LossSettings()
+    batch: BatchSettings = BatchSettings()
+    optim: OptimSettings = OptimSettings()
+    sampling: dict[str, Any] = field(default_factory=dict)
+    cache: Path = Path(".cache")
+    workers: int = 2
+
+
+Section = TypeVar("Section")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a TOML file. InputError, naming file and key, for anything unknown, missing or of the wrong type.
+
+    Paths in the file are taken from the folder in which the file lies.
+    """
+    try:
+        text = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the TOML config of a training run") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not valid TOML ({error})") from error
+    data = _table(path, text, "data")
+    model = dict(_table(path, text, "model"))
+    network = model.pop("network", "clofnet")
+    if network not in networks():
+        raise InputError(f"{path}: model.network {network!r} is unknown; there is {', '.join(networks())}")
+    sets = [_section(path, "data.sets", SetSettings, entry) for entry in data.get("sets", [])]
+    if not sets:
+        raise InputError(f"{path}: no training data; add a [[data.sets]] table with a path")
+    unknown = set(text) - {"data", "model", "validation", "noise", "loss", "batch", "optim", "sampling"}
+    unknown |= {f"data.{key}" for key in set(data) - {"sets", "cache", "workers"}}
+    if unknown:
+        raise InputError(f"{path}: {sorted(unknown)[0]!r} is not a known table or key")
+    validation = _table(path, text, "validation")
+    return Recipe(
+        sets=tuple(sets),
+        validation=_section(path, "validation", ValidationSettings, validation) if validation else None,
+        network=network,
+        config=model,
+        noise=_section(path, "noise", NoiseSettings, _table(path, text, "noise")),
+        loss=_section(path, "loss", LossSettings, _table(path, text, "loss")),
+        batch=_section(path, "batch", BatchSettings, _table(path, text, "batch")),
+        optim=_section(path, "optim", OptimSettings, _table(path, text, "optim")),
+        sampling=_table(path, text, "sampling"),
+        cache=path.parent / data.get("cache", ".cache"),
+        workers=int(data.get("workers", 2)),
+    )
+
+
+def _table(path: Path, text: dict[str, Any], name: str) -> dict[str, Any]:
+    table = text.get(name, {})
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: {name} must be a table, [{name}]")
+    return table
+
+
+def _section(path: Path, name: str, kind: type[Section], table: dict[str, Any]) -> Section:
+    """A settings dataclass filled from a table; numbers may be written as integers."""
+    known = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            raise InputError(f"{path}: {name}.{key} is not a setting; there is {', '.join(known)}")
+        values[key] = _fit(path, f"{name}.{key}", known[key], value)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = str(error).split("'")[-2] if "'" in str(error) else "?"
+        raise InputError(f"{path}: {name}.{missing} is missing") from error
+
+
+def _fit(path: Path, name: str, kind: str, value: Any) -> Any:
+    """The value as the type that the setting has."""
+    if kind == "Path" and isinstance(value, str):
+        return path.parent / value
+    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if type(value).__name__ == kind:
+        return value
+    raise InputError(f"{path}: {name} is {value!r}, but must be {'text' if kind == 'Path' else kind}")

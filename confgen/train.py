@@ -1,0 +1,191 @@
+"""Training of the denoiser: one loop for a laptop's CPU and a GPU, resumable at any step.
+
+The folder of a run holds `config.toml` (as given), `log.jsonl`, `last.pt` (everything needed to go on) and `weights/`
+(the averaged weights, ready for `confgen generate --weights RUN/weights`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from tqdm import tqdm
+
+from confgen import checkpoint
+from confgen.dataset import Pack, packed
+from confgen.denoiser import Denoiser
+from confgen.errors import ConfgenError, OutputError
+from confgen.mixture import Batch, Mixture
+from confgen.recipe import Recipe, read_recipe
+
+MAX_BAD_STEPS = 20
+
+
+class Diverged(ConfgenError):
+    """Training produced numbers that are not finite, again and again; the last good checkpoint is on disk."""
+
+
+class Trainer:
+    """The state of a run: denoiser, averaged weights, optimiser, step and samples seen."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        torch.manual_seed(recipe.optim.seed)
+        self.denoiser = Denoiser(recipe.network, **recipe.config).to(device)
+        self.average = {name: value.detach().clone().float() for name, value in self.denoiser.named_parameters()}
+        matrices = [p for p in self.denoiser.parameters() if p.dim() > 1]
+        others = [p for p in self.denoiser.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": recipe.optim.weight_decay}, {"params": others}]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.optim.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+        self.loss = torch.compile(self.denoiser.loss, dynamic=True) if recipe.optim.compile else self.denoiser.loss
+        self.step = self.samples = self.bad_steps = 0
+        self.seconds = 0.0
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the optimiser; its loss and gradient norm stay on the device, so that nothing waits for them."""
+        optim = self.recipe.optim
+        for group in self.optimizer.param_groups:
+            group["lr"] = optim.lr * optim.factor(self.step)
+        autocast = torch.autocast(self.device.type, torch.bfloat16) if optim.bf16 else nullcontext()
+        with autocast:
+            losses, parts = self.loss(batch.graph, batch.clean, batch.root, batch.sigma, batch.eps, self.recipe.loss)
+        loss = losses.mean()
+        loss.backward()
+        norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
+        if not torch.isfinite(norm):  # the clip has turned every gradient into NaN: leave the weights alone
+            self.bad_steps += 1
+        else:
+            self.optimizer.step()
+            self._average()
+            self.bad_steps = 0
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.samples += len(losses)
+        if self.bad_steps > MAX_BAD_STEPS:
+            raise Diverged(f"step {self.step}: {MAX_BAD_STEPS} steps in a row were not finite; lower optim.lr")
+        return {"loss": loss.detach(), "norm": norm.detach()} | {k: v.mean().detach() for k, v in parts.items()}
+
+    def _average(self) -> None:
+        """Moves the averaged weights on; the average is short at the start of a run, when weights change fast."""
+        decay = min(self.recipe.optim.ema, (1 + self.step) / (10 + self.step))
+        live = [p.detach() for p in self.denoiser.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), live, 1 - decay)
+
+    def averaged(self) -> Denoiser:
+        """A denoiser with the averaged weights, in evaluation mode."""
+        copy = Denoiser(self.recipe.network, **self.recipe.config).to(self.device)
+        copy.load_state_dict(self.average)
+        return copy.eval().requires_grad_(False)
+
+    def save(self, run: Path) -> None:
+        """Writes `last.pt` and `weights/`, whole or not at all."""
+        state = {
+            "model": self.denoiser.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
+            "step": self.step, "samples": self.samples, "seconds": self.seconds,
+        }  # fmt: skip
+        torch.save(state, run / "last.tmp")
+        (run / "last.tmp").replace(run / "last.pt")
+        story = {"steps": self.step, "samples": self.samples, "seconds": round(self.seconds), "torch": torch.__version__}
+        checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story)
+
+    def restore(self, run: Path) -> None:
+        """Goes back to where `last.pt` was written."""
+        state = torch.load(run / "last.pt", map_location=self.device, weights_only=True)
+        self.denoiser.load_state_dict(state["model"])
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
+
+
+Validate = Callable[[Denoiser], dict[str, float]]
+
+
+def train(
+    config: Path,
+    run: Path,
+    *,
+    resume: bool = False,
+    device: torch.device | str = "cpu",
+    max_minutes: float | None = None,
+    validate: Validate | None = None,
+    progress: bool | None = None,
+) -> Trainer:
+    """Trains as the TOML file says, into the folder `run`; returns the trainer at its last step.
+
+    resume:       go on from `run/last.pt`; the data come in the order they would have had.
+    max_minutes:  stop, with everything saved, after that time in this call.
+    validate:     figures of the averaged weights, logged every `optim.validate_every` steps.
+    Raises InputError for a bad config or data, OutputError if the run exists and `resume` is off, Diverged.
+    """
+    recipe = read_recipe(config)
+    if (run / "last.pt").exists() and not resume:
+        raise OutputError(f"{run}: holds a run already; pass --resume to go on with it, or choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.toml").write_bytes(config.read_bytes())
+    device = torch.device(device)
+    packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers), device) for s in recipe.sets]
+    mixture = Mixture(packs, [s.weight for s in recipe.sets], recipe.batch, recipe.noise)
+    trainer = Trainer(recipe, device)
+    if resume and (run / "last.pt").exists():
+        trainer.restore(run)
+    _loop(trainer, mixture, run, max_minutes, validate, progress)
+    return trainer
+
+
+def _loop(
+    trainer: Trainer, mixture: Mixture, run: Path, minutes: float | None, validate: Validate | None, bar: bool | None
+) -> None:
+    optim = trainer.recipe.optim
+    began = time.monotonic()
+    before = trainer.seconds
+    window: list[dict[str, Tensor]] = []
+    samples, since = trainer.samples, began
+    disable = None if bar is None else not bar
+    with (
+        tqdm(total=optim.steps, initial=trainer.step, unit="step", disable=disable) as progress,
+        (run / "log.jsonl").open("a") as log,
+    ):
+        while trainer.step < optim.steps:
+            window.append(trainer.train_step(mixture.batch(optim.seed, trainer.step)))
+            trainer.seconds = before + time.monotonic() - began
+            progress.update()
+            out_of_time = minutes is not None and time.monotonic() - began > 60 * minutes
+            last = out_of_time or trainer.step == optim.steps
+            if trainer.step % optim.log_every == 0 or last:
+                now = time.monotonic()
+                entry = _summary(window) | {"step": trainer.step, "samples": trainer.samples}
+                entry["samples_per_second"] = round((trainer.samples - samples) / (now - since), 1)
+                _write(log, entry)
+                progress.set_postfix(loss=f"{entry['loss']:.3f}", per_s=entry["samples_per_second"])
+                window, samples, since = [], trainer.samples, now
+            if trainer.step % optim.save_every == 0 or last:
+                trainer.save(run)
+            if validate is not None and (trainer.step % optim.validate_every == 0 or last):
+                figures = validate(trainer.averaged())
+                _write(log, {"step": trainer.step, "samples": trainer.samples} | figures)
+                since = time.monotonic()
+            if last:
+                return
+
+
+def _summary(window: list[dict[str, Tensor]]) -> dict[str, Any]:
+    """Means over the steps since the last log line, without those that were not finite."""
+    summary: dict[str, Any] = {}
+    for name in window[0]:
+        values = torch.stack([entry[name] for entry in window]).float()
+        mean = float(values[values.isfinite()].mean())
+        summary[name] = round(mean, 5) if math.isfinite(mean) else None
+    return summary
+
+
+def _write(log: Any, entry: dict[str, Any]) -> None:
+    log.write(json.dumps(entry) + "\n")
+    log.flush()

@@ -1,0 +1,111 @@
+"""Data moves one way: a module of confgen imports from its own layer or a lower one."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# The one list of what belongs where; a new module is entered here.
+LAYERS = {
+    "errors": 0,
+    "models": 0,
+    "weights": 0,
+    "molecule": 1,
+    "outfile": 1,
+    "rmsd": 1,
+    "stereo": 1,
+    "graph": 2,
+    "hydrogens": 2,
+    "ideal": 2,
+    "rotors": 2,
+    "validity": 2,
+    "denoiser": 3,
+    "prior": 3,
+    "schedule": 3,
+    "checkpoint": 4,
+    "sampler": 4,
+    "dataset": 5,
+    "formats": 5,
+    "generate": 5,
+    "mixture": 5,
+    "readers": 5,
+    "recipe": 5,
+    "writer": 5,
+    "train": 6,
+    "__init__": 6,
+    "cli": 7,
+}
+MODELS_MAY_IMPORT = {"torch", "numpy", *sys.stdlib_module_names}
+
+
+def modules() -> dict[str, list[Path]]:
+    """Source files of every module, or package, directly under confgen/; the links to models/ and weights/ included."""
+    found = {path.stem: [path] for path in (ROOT / "confgen").glob("*.py")}
+    for folder in (ROOT / "confgen").iterdir():
+        if (folder / "__init__.py").exists():
+            found[folder.name] = sorted(folder.rglob("*.py"))
+    return found
+
+
+def imported(path: Path) -> list[tuple[int, str]]:
+    """Line and full dotted name of everything a file imports, inside functions and type checking too."""
+    inside = ["confgen", *path.relative_to(ROOT / "confgen").parts[:-1]]
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = inside[: len(inside) + 1 - node.level] if node.level else []
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            names += [(node.lineno, f"{start}.{alias.name}") for alias in node.names]
+    return names
+
+
+def layer_of(name: str) -> int | None:
+    """Layer of a full dotted name, None for other people's packages; `confgen.x` that is no module is the package."""
+    parts = name.split(".")
+    if parts[0] != "confgen":
+        return None
+    return LAYERS[parts[1]] if len(parts) > 1 and parts[1] in LAYERS else LAYERS["__init__"]
+
+
+def test_every_module_has_a_layer_and_every_layer_its_module() -> None:
+    assert set(modules()) ^ set(LAYERS) == set()
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_module_imports_only_from_its_own_layer_or_lower(module: str) -> None:
+    upward = [
+        f"{path.name}:{line} imports {name}"
+        for path in modules()[module]
+        for line, name in imported(path)
+        if (layer := layer_of(name)) is not None and layer > LAYERS.get(module, -1)
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").rglob("*.py")), ids=lambda path: path.name)
+def test_networks_know_tensors_only(path: Path) -> None:
+    linked = ROOT / "confgen" / "models" / path.relative_to(ROOT / "models")
+    allowed = {"confgen.models", *MODELS_MAY_IMPORT}
+    foreign = [
+        f"line {line}: {name}"
+        for line, name in imported(linked)
+        if name.split(".")[0] not in allowed and not name.startswith("confgen.models.")
+    ]
+    assert foreign == []
+
+
+def test_networks_import_each_other_relatively() -> None:
+    absolute = [
+        f"{path.name}:{node.lineno}"
+        for path in (ROOT / "models").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("confgen")
+    ]
+    assert absolute == []

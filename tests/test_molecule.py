@@ -1,0 +1,311 @@
+"""Text becomes a molecule with all hydrogens, or one line that says why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+
+from confgen.errors import MoleculeError
+from confgen.molecule import (
+    MAX_HEAVY_ATOMS,
+    fragments,
+    from_mol2block,
+    from_molblock,
+    from_smiles,
+    is_token,
+    label,
+    prepare,
+    read_molecule,
+)
+
+ETHANOL_2D = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+METHANOL_MOL2 = """@<TRIPOS>MOLECULE
+wood spirit
+ 6 5
+SMALL
+NO_CHARGES
+
+@<TRIPOS>ATOM
+ 1 C1 0.0 0.0 0.0 C.3
+ 2 O1 1.4 0.0 0.0 O.3
+ 3 H1 -0.4 1.0 0.0 H
+ 4 H2 -0.4 -0.5 0.9 H
+ 5 H3 -0.4 -0.5 -0.9 H
+ 6 H4 1.7 0.9 0.0 H
+@<TRIPOS>BOND
+ 1 1 2 1
+ 2 1 3 1
+ 3 1 4 1
+ 4 1 5 1
+ 5 2 6 1
+"""
+
+
+def block_3d(smiles: str, keep_hydrogens: bool = True) -> str:
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    assert rdDistGeom.EmbedMolecule(mol, randomSeed=7) == 0
+    return Chem.MolToMolBlock(mol if keep_hydrogens else Chem.RemoveHs(mol))
+
+
+def canonical(mol: Chem.Mol) -> str:
+    return Chem.MolToSmiles(Chem.RemoveHs(mol))
+
+
+def symbols(mol: Chem.Mol) -> str:
+    return "".join(atom.GetSymbol() for atom in mol.GetAtoms())
+
+
+# What comes out
+
+
+def test_hydrogens_are_atoms_and_come_last():
+    assert symbols(from_smiles("OCC")) == "OCC" + "H" * 6
+
+
+def test_written_hydrogens_keep_their_place():
+    assert symbols(from_smiles("[H]OC")) == "HOC" + "H" * 3
+
+
+def test_name_and_origin_are_kept_and_labelled():
+    assert label(from_smiles("CCO", "spirit of wine", "mols.smi:7")) == "mols.smi:7 'spirit of wine'"
+
+
+def test_label_without_a_name_is_the_origin():
+    assert label(from_smiles("CCO", origin="argument 1")) == "argument 1"
+
+
+def test_name_may_stand_after_the_smiles():
+    assert from_smiles("CCO spirit of wine").GetProp("_Name") == "spirit of wine"
+
+
+def test_smiles_gives_no_conformers_even_with_drawn_coordinates():
+    assert from_smiles("CC |(0,0,;1.5,0,)|").GetNumConformers() == 0
+
+
+def test_cxsmiles_stereo_groups_are_kept():
+    assert len(from_smiles("C[C@H](F)Cl |&1:1|").GetStereoGroups()) == 1
+
+
+def test_isotopes_are_kept():
+    assert [atom.GetIsotope() for atom in from_smiles("[2H]C[13CH3]").GetAtoms()][:3] == [2, 0, 13]
+
+
+@pytest.mark.parametrize("smiles", ["[CH3]", "N->[Pt](Cl)Cl", "[Na+].[Cl-]", "[H+]", "[Og]", "[He]"])
+def test_unusual_but_real_species_are_accepted(smiles):
+    assert from_smiles(smiles).GetNumAtoms() > 0
+
+
+# What is refused, and in which words
+
+
+@pytest.mark.parametrize(
+    ("smiles", "reason"),
+    [
+        ("CC(=O)Oc1ccccc", "ring 1 is not closed"),
+        ("C%12CC[C@@H]1C", "ring 1, 12 is not closed"),
+        ("CC(C", 'the "(" at character 3 is not closed'),
+        ("C)C", 'the ")" at character 2 was not opened'),
+        ("C[Xx]", 'character 3, "X", cannot be understood'),
+        ("C(C)(C)(C)(C)C", "atom 1 (C) has valence 5, more than it can have"),
+        ("c1cccc1", "aromatic atoms 1 2 3 4 5 cannot have alternating double bonds"),
+        ("Ccc", "atom 2 is aromatic but in no ring"),
+        ("[#119]", "an element beyond oganesson (118)"),
+        ("CCO |bad", "the extension between the bars cannot be read"),
+        ("C\udc80", "text that is not Unicode"),
+    ],
+)
+def test_unreadable_smiles_is_refused_with_its_reason(smiles, reason):
+    with pytest.raises(MoleculeError) as refused:
+        from_smiles(smiles, "aspirin", "mols.smi:7")
+    assert str(refused.value).startswith(f"mols.smi:7 'aspirin': {reason}")
+
+
+@pytest.mark.parametrize(
+    ("smiles", "reason"),
+    [
+        ("", "the SMILES is empty"),
+        ("*C", "atom 1 is a dummy"),
+        ("C[*:1]", "atom 2 is a dummy"),
+        ("C~C", "the bond of atoms 1 and 2 is a query"),
+        ("CC |Sg:n:0:1:ht|", "it is a polymer"),
+        ("C" * (MAX_HEAVY_ATOMS + 1), f"it has {MAX_HEAVY_ATOMS + 1} heavy atoms"),
+    ],
+)
+def test_what_has_no_single_shape_is_refused(smiles, reason):
+    with pytest.raises(MoleculeError, match=reason):
+        from_smiles(smiles)
+
+
+@pytest.mark.parametrize("smiles", ["CC(", "", "C\x00\n\x1b[31mC", "C" * 3000, "C1" + "C" * 500])
+def test_message_is_one_short_printable_line(smiles):
+    with pytest.raises(MoleculeError) as refused:
+        from_smiles(smiles, "line\nbreak", "mols.smi:7")
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 250
+
+
+def test_name_that_is_the_smiles_is_not_said_twice():
+    with pytest.raises(MoleculeError) as refused:
+        from_smiles("C1CC", name="C1CC", origin="mols.smi:2")
+    assert str(refused.value).count("C1CC") == 1
+
+
+@pytest.mark.parametrize("text", ["CC(", "c1cccc1", "[#119]", ETHANOL_2D.replace(" O ", " Xx")])
+def test_rdkit_does_not_chatter(text, capfd):
+    with pytest.raises(MoleculeError):
+        read_molecule(text)
+    assert capfd.readouterr().err == ""
+
+
+# MOL blocks
+
+
+def test_3d_coordinates_become_the_conformer():
+    mol = from_molblock(block_3d("CCO"))
+    assert mol.GetNumAtoms() == 9
+    assert mol.GetConformer().Is3D()
+
+
+def test_missing_hydrogens_get_coordinates_too():
+    pos = from_molblock(block_3d("CCO", keep_hydrogens=False)).GetConformer().GetPositions()
+    distances = np.linalg.norm(pos[:, None] - pos, axis=-1) + 9 * np.eye(9)
+    assert distances.min() > 0.8  # angstrom: none is left at the origin
+
+
+def test_drawn_coordinates_are_dropped():
+    assert from_molblock(ETHANOL_2D).GetNumConformers() == 0
+
+
+@pytest.mark.parametrize("smiles", ["C[C@H](F)Cl", "C[C@@H](F)Cl", "C/C=C/C", "C/C=C\\C", "C[S@](=O)CC"])
+def test_3d_record_has_the_stereo_of_its_coordinates(smiles):
+    assert canonical(from_molblock(block_3d(smiles))) == canonical(Chem.MolFromSmiles(smiles))
+
+
+@pytest.mark.parametrize("smiles", ["CC=CC", "CC(=N)NC"])
+def test_bond_marked_either_takes_its_side_from_3d_unless_it_swaps(smiles):
+    mol = from_molblock(block_3d(smiles))
+    assert ("/" in canonical(mol)) == (smiles == "CC=CC")
+
+
+def test_2d_record_has_the_stereo_of_its_wedges():
+    drawn = Chem.MolToMolBlock(Chem.MolFromSmiles("C[C@H](F)Cl"))
+    assert canonical(from_molblock(drawn)) == canonical(Chem.MolFromSmiles("C[C@H](F)Cl"))
+
+
+def test_drawing_whose_header_says_3d_is_read_as_a_drawing():
+    drawn = Chem.MolToMolBlock(Chem.MolFromSmiles("C[C@H](F)Cl")).replace("          2D", "          3D")
+    mol = from_molblock(drawn)
+    assert (canonical(mol), mol.GetNumConformers()) == (canonical(Chem.MolFromSmiles("C[C@H](F)Cl")), 0)
+
+
+def test_flat_molecule_with_all_hydrogens_keeps_its_3d_coordinates():
+    water = "water\n     test           3D\n\n  3  2  0  0  0  0  0  0  0  0999 V2000\n"
+    for x, y, symbol in ((0.0, 0.0, "O"), (0.96, 0.0, "H"), (-0.24, 0.93, "H")):
+        water += f"{x:10.4f}{y:10.4f}{0:10.4f} {symbol}   0  0\n"
+    assert from_molblock(water + "  1  2  1  0\n  1  3  1  0\nM  END\n").GetNumConformers() == 1
+
+
+def test_all_coordinates_zero_is_no_conformer():
+    hydrogen = f"{0:10.4f}{0:10.4f}{0:10.4f} H   0  0\n"
+    header = "x\n     test           3D\n\n  2  1  0  0  0  0  0  0  0  0999 V2000\n"
+    mol = from_molblock(header + 2 * hydrogen + "  1  2  1  0\nM  END\n")
+    assert mol.GetNumConformers() == 0
+
+
+def test_v3000_blocks_are_read():
+    assert canonical(from_molblock(Chem.MolToV3KMolBlock(Chem.MolFromSmiles("CCO")))) == "CCO"
+
+
+def test_sd_tags_stay_with_the_molecule():
+    tags = "> <IC50 (nM)>\n7.5\n\n>  25 <note> (1)\ntwo\nlines\n\n>  <empty>\n\n"
+    mol = from_molblock(ETHANOL_2D + tags)
+    assert [mol.GetProp(tag) for tag in ("IC50 (nM)", "note", "empty")] == ["7.5", "two\nlines", ""]
+
+
+def test_title_of_the_block_is_the_name():
+    assert from_molblock("spirit of wine" + ETHANOL_2D).GetProp("_Name") == "spirit of wine"
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        ("\n\n\n", "the record is empty"),
+        (ETHANOL_2D[:200], "the record is cut short"),
+        (ETHANOL_2D.replace(" O ", " Xx"), "'Xx' is no element"),
+        (ETHANOL_2D.replace("1.2990", "   abc"), "cannot process coordinates"),
+        (ETHANOL_2D.replace("  2  3  1", "  2  7  1"), "a bond names an atom that is not there"),
+        (ETHANOL_2D.replace(" O ", " R#"), "atom 3 is a dummy"),
+        (ETHANOL_2D.replace(" O ", " A "), "atom 3 is a dummy"),
+        (ETHANOL_2D.replace("  2  3  1", "  2  3  8"), "the bond of atoms 2 and 3 is a query"),
+    ],
+)
+def test_bad_block_is_refused_with_its_reason(block, reason):
+    with pytest.raises(MoleculeError, match=f"lib.sdf record 3: {reason}"):
+        from_molblock(block, origin="lib.sdf record 3")
+
+
+def test_mol2_record_is_read_with_name_and_coordinates():
+    mol = from_mol2block(METHANOL_MOL2)
+    assert (canonical(mol), mol.GetProp("_Name"), mol.GetNumConformers()) == ("CO", "wood spirit", 1)
+
+
+@pytest.mark.parametrize("block", [METHANOL_MOL2[:80], METHANOL_MOL2.replace("O.3", "Foo"), "hello"])
+def test_bad_mol2_record_is_refused(block):
+    with pytest.raises(MoleculeError, match=r"lib\.mol2 record 1"):
+        from_mol2block(block, origin="lib.mol2 record 1")
+
+
+def test_mol2_record_without_hydrogens_is_refused_not_made_a_radical():
+    bare = "@<TRIPOS>MOLECULE\nx\n 1 0\nSMALL\nNO_CHARGES\n\n@<TRIPOS>ATOM\n 1 C1 0.0 0.0 0.0 C.3\n@<TRIPOS>BOND\n"
+    with pytest.raises(MoleculeError, match=r"atom 1 \(C\) has no hydrogens"):
+        from_mol2block(bare)
+
+
+# The Python API
+
+
+@pytest.mark.parametrize("text", ["CCO", ETHANOL_2D, ETHANOL_2D + "> <a>\n1\n\n$$$$\n"])
+def test_read_molecule_takes_smiles_and_blocks(text):
+    assert canonical(read_molecule(text)) == "CCO"
+
+
+def test_prepare_leaves_the_given_molecule_alone():
+    given = Chem.MolFromSmiles("CCO", sanitize=False)
+    assert (prepare(given).GetNumAtoms(), given.GetNumAtoms()) == (9, 3)
+
+
+def test_prepare_refuses_bad_valence():
+    with pytest.raises(MoleculeError, match=r"atom 1 \(C\) has valence 5"):
+        prepare(Chem.MolFromSmiles("C(C)(C)(C)(C)C", sanitize=False))
+
+
+def test_prepare_keeps_3d_and_drops_drawn_conformers():
+    drawn = Chem.MolFromMolBlock(ETHANOL_2D)
+    solid = Chem.MolFromMolBlock(block_3d("CCO"), removeHs=False)
+    assert (prepare(drawn).GetNumConformers(), prepare(solid).GetNumConformers()) == (0, 1)
+
+
+def test_prepare_sees_the_stereo_of_an_unsanitised_smiles():
+    assert canonical(prepare(Chem.MolFromSmiles("F/C=C/F", sanitize=False))) == "F/C=C/F"
+
+
+# Tokens and fragments
+
+
+def test_tokens_are_heavy_atoms():
+    assert is_token(from_smiles("[2H]OC")).tolist() == [False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize("smiles", ["[H][H]", "[H+]"])
+def test_molecule_without_heavy_atoms_is_all_tokens(smiles):
+    assert is_token(from_smiles(smiles)).all()
+
+
+def test_fragment_without_heavy_atoms_is_tokens_beside_one_that_has_some():
+    assert is_token(from_smiles("[H][H].C")).tolist() == [True, True, True, False, False, False, False]
+
+
+def test_fragments_come_in_the_order_of_their_first_atom():
+    assert [atoms.tolist() for atoms in fragments(from_smiles("[Cl-].O.[Na+]"))] == [[0], [1, 3, 4], [2]]

@@ -1,0 +1,169 @@
+"""Promises of `confgen.validity`: sound conformers pass, and each kind of damage fails the check that names it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import AllChem, Mol, rdMolTransforms
+
+from confgen.validity import Limits, check
+
+
+def embedded(smiles: str, num_confs: int = 1) -> Mol:
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    assert len(AllChem.EmbedMultipleConfs(mol, num_confs, randomSeed=7)) == num_confs
+    AllChem.MMFFOptimizeMoleculeConfs(mol)
+    return mol
+
+
+def placed(mol: Mol, *ensemble: np.ndarray) -> Mol:
+    """A copy whose conformers have the given positions, (N, 3) each."""
+    copy = Chem.Mol(mol)
+    copy.RemoveAllConformers()
+    for pos in ensemble:
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        conformer.SetPositions(np.ascontiguousarray(pos, dtype=float))
+        copy.AddConformer(conformer, assignId=True)
+    return copy
+
+
+def moved(mol: Mol, atoms: list[int], shift: tuple[float, float, float]) -> Mol:
+    pos = mol.GetConformer().GetPositions()
+    pos[atoms] += shift
+    return placed(mol, pos)
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "CC(C)Cc1ccc(cc1)[C@@H](C)C(=O)O",
+        "O=C1CCCN1CC#CCN1CCCC1",
+        "C1CC1c1ccc2ncccc2c1",
+        r"C/C=C\c1ccsc1",
+        "OCC(O)CO",
+        "FC(F)(F)S(=O)(=O)[O-]",
+        "C12C3C4C1C5C2C3C45",
+        "[H][H]",
+        "O=C=O",
+        "[Na+]",
+    ],
+)
+def test_sound_conformers_pass(smiles: str) -> None:
+    assert check(embedded(smiles, num_confs=2)) == [[], []]
+
+
+def test_a_molecule_without_conformers_has_no_results() -> None:
+    assert check(Chem.AddHs(Chem.MolFromSmiles("CCO"))) == []
+
+
+def test_each_conformer_is_judged_by_itself() -> None:
+    mol = embedded("CCO")
+    pos = mol.GetConformer().GetPositions()
+    broken = pos.copy()
+    broken[0] = np.nan
+    assert check(placed(mol, pos, broken, pos)) == [[], ["finite"], []]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_position_that_is_not_finite_fails(value: float) -> None:
+    mol = embedded("c1ccccc1C=C")
+    pos = mol.GetConformer().GetPositions()
+    pos[3, 1] = value
+    assert check(placed(mol, pos)) == [["finite"]]
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.35])
+def test_a_squeezed_or_stretched_bond_fails(factor: float) -> None:
+    mol = embedded("CCBr")
+    length = rdMolTransforms.GetBondLength(mol.GetConformer(), 1, 2)
+    rdMolTransforms.SetBondLength(mol.GetConformer(), 1, 2, factor * length)
+    assert "bond_lengths" in check(mol)[0]
+
+
+def test_a_bent_angle_fails() -> None:
+    mol = embedded("CCC#N")
+    rdMolTransforms.SetAngleDeg(mol.GetConformer(), 1, 2, 3, 80.0)
+    assert "bond_angles" in check(mol)[0]
+
+
+def test_two_atoms_far_apart_in_the_graph_must_not_meet() -> None:
+    mol = embedded("ClCCCl")
+    rdMolTransforms.SetDihedralDeg(mol.GetConformer(), 0, 1, 2, 3, 0.0)
+    rdMolTransforms.SetAngleDeg(mol.GetConformer(), 0, 1, 2, 85.0)
+    rdMolTransforms.SetAngleDeg(mol.GetConformer(), 1, 2, 3, 85.0)
+    assert "clash" in check(mol)[0]
+
+
+def test_a_hydrogen_bond_is_no_clash() -> None:
+    mol = embedded("O=Cc1ccccc1O")
+    rdMolTransforms.SetDihedralDeg(mol.GetConformer(), 0, 1, 2, 7, 0.0)
+    rdMolTransforms.SetDihedralDeg(mol.GetConformer(), 2, 7, 8, 14, 0.0)
+    assert check(mol) == [[]]
+
+
+def test_a_mirrored_molecule_fails_stereo_only() -> None:
+    mol = embedded("C[C@@H](N)C(=O)O")
+    assert check(placed(mol, -mol.GetConformer().GetPositions())) == [["stereo"]]
+
+
+def test_a_puckered_benzene_fails() -> None:
+    mol = embedded("c1ccccc1")
+    pos = mol.GetConformer().GetPositions()
+    pos -= pos.mean(axis=0)
+    normal = np.linalg.svd(pos)[2][2]
+    pos[:6] += np.outer([0.3, -0.3, 0.3, -0.3, 0.3, -0.3], normal)
+    assert "aromatic_flat" in check(placed(mol, pos))[0]
+
+
+def test_a_twisted_alkene_fails() -> None:
+    mol = embedded("CC(C)=C(C)C")
+    rdMolTransforms.SetDihedralDeg(mol.GetConformer(), 0, 1, 3, 4, 60.0)
+    assert "double_bond_flat" in check(mol)[0]
+
+
+def test_a_cyclophosphazene_need_not_be_flat() -> None:
+    mol = embedded("CP1(C)=NP(C)(C)=NP(C)(C)=N1")
+    pos = mol.GetConformer().GetPositions()
+    pos[1] += 0.1
+    assert "aromatic_flat" not in check(placed(mol, pos))[0]
+
+
+def test_a_molecule_in_pieces_is_not_connected() -> None:
+    mol = embedded("CCCC")
+    far = [a.GetIdx() for a in mol.GetAtoms() if mol.GetConformer().GetAtomPosition(a.GetIdx()).x > 0]
+    assert "connected" in check(moved(mol, far, (30.0, 0.0, 0.0)))[0]
+
+
+def test_an_opened_ring_is_still_connected() -> None:
+    ring = Chem.MolFromSmiles("O1OO1")
+    failed = check(placed(ring, np.array([[-1.45, 0.0, 0.0], [0.0, 0.0, 0.0], [1.45, 0.0, 0.0]])))[0]
+    assert ("bond_lengths" in failed, "connected" in failed) == (True, False)
+
+
+def salt(distance: float) -> Mol:
+    mol = Chem.AddHs(Chem.MolFromSmiles("[Na+].[Cl-]"))
+    return placed(mol, np.array([[0.0, 0.0, 0.0], [distance, 0.0, 0.0]]))
+
+
+def test_ions_may_touch() -> None:
+    assert check(salt(2.4)) == [[]]
+
+
+def test_ions_must_not_overlap() -> None:
+    assert check(salt(1.5)) == [["clash"]]
+
+
+@pytest.mark.parametrize(("distance", "failed"), [(3.5, []), (1.8, ["clash"])])
+def test_fragments_keep_their_distance(distance: float, failed: list[str]) -> None:
+    single = embedded("c1ccccc1")
+    pos = single.GetConformer().GetPositions()
+    pos -= pos.mean(axis=0)
+    normal = np.linalg.svd(pos)[2][2]
+    pair = Chem.CombineMols(single, single)
+    Chem.SanitizeMol(pair)
+    assert check(placed(pair, np.concatenate([pos, pos + distance * normal]))) == [failed]
+
+
+def test_limits_can_be_tightened() -> None:
+    assert "bond_lengths" in check(embedded("CCO"), Limits(longest=0.9))[0]

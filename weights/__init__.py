@@ -1,0 +1,1 @@
+"""Trained weights, one folder for each: `<name>/` with its config, its model card and its safetensors file."""
