@@ -36,7 +36,12 @@ def assemble(mol: Chem.Mol, atoms: list[np.ndarray], fragments: list[np.ndarray]
 
 
 def _dock(
-    fixed: np.ndarray, body: np.ndarray, r_fixed: np.ndarray, r_body: np.ndarray, q_fixed: np.ndarray, q_body: np.ndarray
+    fixed: np.ndarray,
+    body: np.ndarray,
+    r_fixed: np.ndarray,
+    r_body: np.ndarray,
+    q_fixed: np.ndarray,
+    q_body: np.ndarray,
 ) -> np.ndarray:
     """The shift (3,) that brings the body to contact along the best direction."""
     contact = (r_fixed[:, None] + r_body) + GAP

@@ -62,7 +62,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config["network"], config["config"], config["sha256"]
     except OSError as error:
-        raise WeightsError(f"{folder}: config.json cannot be read ({error.strerror}); is it a weights folder?") from error
+        raise WeightsError(
+            f"{folder}: config.json cannot be read ({error.strerror}); is it a weights folder?"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{folder}/config.json: damaged ({error}); install the weights again") from error
     assert isinstance(config, dict)

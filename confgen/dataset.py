@@ -27,7 +27,7 @@ from tqdm import tqdm
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
-from confgen.molecule import is_token
+from confgen.molecule import is_token, with_positions
 from confgen.prior import harmonic_root
 
 FORMAT = "confgen-pack-1"
@@ -202,11 +202,7 @@ def stereo_from_positions(mol: Chem.Mol, pos: np.ndarray) -> Chem.Mol:
     A SMILES fixes the relative hand of ring atoms (cis/trans on a cyclohexane) up to a mirror image of the labels, so
     the tags read from it may be those of the equivalent, mirrored numbering.
     """
-    shown = Chem.Mol(mol)
-    shown.RemoveAllConformers()
-    conformer = Chem.Conformer(mol.GetNumAtoms())
-    conformer.SetPositions(pos.astype(np.float64))
-    shown.AddConformer(conformer)
+    shown = with_positions(mol, pos[None])
     Chem.AssignStereochemistryFrom3D(shown, replaceExistingTags=True)
     shown.RemoveAllConformers()
     return shown

@@ -18,10 +18,10 @@ from confgen.device import choose_device
 from confgen.embed import embed
 from confgen.errors import CannotStart, MoleculeError
 from confgen.hydrogens import complete
-from confgen.molecule import fragments, label
+from confgen.isomers import enumerate_stereo, unspecified
+from confgen.molecule import fragments, label, positions, with_positions
 from confgen.propose import StartSettings, propose
 from confgen.sampler import SamplerSettings
-from confgen.stereo import enumerate_stereo, unspecified
 from confgen.validity import check
 
 STEREO_POLICIES = ("any", "enumerate", "error")
@@ -128,12 +128,15 @@ def default_settings(sampling: dict[str, Any]) -> GenerateSettings:
     return GenerateSettings(sampler=SamplerSettings(**values), start=start)
 
 
+def raw_settings(sampling: dict[str, Any]) -> GenerateSettings:
+    """`default_settings` for looking at the network alone: one attempt, and what fails a check is kept."""
+    return replace(default_settings(sampling), attempts=0, keep_invalid=True)
+
+
 def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) -> list[Ensemble]:
     """The ensembles of one molecule: one, or one per stereoisomer with stereo="enumerate"."""
     began = time.monotonic()
-    blank = Ensemble(
-        mol=mol, name=_name(mol), origin=_origin(mol), seed=settings.seed, weights=weights.name
-    )
+    blank = Ensemble(mol=mol, name=_name(mol), origin=_origin(mol), seed=settings.seed, weights=weights.name)
     try:
         isomers, notes = _isomers(mol, settings)
         if settings.stereo != "enumerate":
@@ -153,14 +156,16 @@ def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol],
         return [mol], []
     if settings.stereo == "error":
         raise MoleculeError(
-            f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}; write it out, or pass --stereo any|enumerate"
+            f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}; "
+            "write it out, or pass --stereo any|enumerate"
         )
     isomers = enumerate_stereo(mol)
     if settings.stereo == "enumerate":
         capped = "more exist" in isomers[0].GetProp("stereoisomer") if len(isomers) > 1 else False
         limit = [f"{label(mol)}: has more than {len(isomers)} stereoisomers, of which {len(isomers)} were made"]
         return isomers, limit if capped else []
-    note = f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}; conformers are spread over {len(isomers)} isomers"
+    open_at = f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}"
+    note = f"{open_at}; conformers are spread over {len(isomers)} isomers"
     return isomers, [note] if len(isomers) > 1 else []
 
 
@@ -180,7 +185,7 @@ def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, se
             if own:
                 seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
                 proposed = _propose_whole(isomer, seeds, weights, settings, deadline)
-                _keep_better(own, proposed, check(_with_positions(isomer, proposed)), pos, failed)
+                _keep_better(own, proposed, check(with_positions(isomer, proposed)), pos, failed)
         if settings.keep_invalid or not any(failed):
             break
     else:
@@ -188,14 +193,16 @@ def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, se
     kept = [k for k in range(count) if settings.keep_invalid or not failed[k]]
     if not kept:
         reasons = ", ".join(sorted({name for names in failed for name in names}))
-        raise MoleculeError(f"{label(mol)}: no valid conformer in {count} ({reasons} failed); --keep-invalid writes them")
+        raise MoleculeError(
+            f"{label(mol)}: no valid conformer in {count} ({reasons} failed); --keep-invalid writes them"
+        )
     notes = []
     if len(kept) < count:
         reasons = ", ".join(sorted({name for names in failed for name in names}))
         notes = [f"{label(mol)}: {len(kept)} of {count} conformers; the others failed {reasons}"]
     return replace(
         blank,
-        mol=_with_positions(mol, pos[kept]),
+        mol=with_positions(mol, pos[kept]),
         checks=[failed[k] for k in kept],
         sources=[sources[k] for k in kept],
         notes=notes,
@@ -208,7 +215,7 @@ def _propose_whole(
     """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side."""
     atoms = fragments(mol)
     parts = []
-    for part, own in zip(_fragment_mols(mol), atoms, strict=True):
+    for part in _fragment_mols(mol):
         if part.GetNumAtoms() == 1:
             parts.append(np.zeros((len(seeds), 1, 3)))
             continue
@@ -217,8 +224,7 @@ def _propose_whole(
             batch_size=settings.batch_size, deadline=deadline,
         )  # fmt: skip
         finished = complete(part, tokens)
-        parts.append(np.stack([conformer.GetPositions() for conformer in finished.GetConformers()]))
-        assert parts[-1].shape[1] == len(own)
+        parts.append(positions(finished))
     return assemble(mol, atoms, parts)
 
 
@@ -239,7 +245,7 @@ def _repair(
         if any(part is None for part in parts):
             continue
         proposed = assemble(isomer, fragments(isomer), [part[None] for part in parts if part is not None])
-        names = check(_with_positions(isomer, proposed))
+        names = check(with_positions(isomer, proposed))
         if not names[0]:
             pos[k], failed[k], sources[k] = proposed[0], [], "etkdg"
 
@@ -265,19 +271,6 @@ def _fragment_mols(mol: Chem.Mol) -> list[Chem.Mol]:
     for part in parts:
         Chem.GetSymmSSSR(part)
     return list(parts) if len(parts) > 1 else [mol]
-
-
-def _with_positions(mol: Chem.Mol, pos: np.ndarray) -> Chem.Mol:
-    """A copy with conformers 0..K-1 at the given positions (K, N, 3)."""
-    copy = Chem.Mol(mol)
-    copy.RemoveAllConformers()
-    for index, own in enumerate(pos):
-        conformer = Chem.Conformer(len(own))
-        conformer.SetPositions(np.ascontiguousarray(own))
-        conformer.SetId(index)
-        conformer.Set3D(True)
-        copy.AddConformer(conformer)
-    return copy
 
 
 def _name(mol: Chem.Mol) -> str:

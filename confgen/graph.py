@@ -101,7 +101,7 @@ def _pair_features(mol: Chem.Mol, place: dict[int, int]) -> np.ndarray:
         near[i].append((j, turn))
         near[j].append((i, turn))
         if bond.GetStereo() in _CIS + _TRANS:
-            _mark_double_bond(mol, bond, place, feature["cis_trans"])
+            _mark_double_bond(bond, place, feature["cis_trans"])
     for i in range(count):
         feature["hops"][i], feature["turns"][i] = _walk(near, i)
     for ring in sorted(mol.GetRingInfo().AtomRings(), key=len, reverse=True):
@@ -110,7 +110,7 @@ def _pair_features(mol: Chem.Mol, place: dict[int, int]) -> np.ndarray:
     for atom in mol.GetAtoms():
         around = [place[n.GetIdx()] for n in atom.GetNeighbors() if n.GetIdx() in place]
         if atom.GetChiralTag() in _TETRAHEDRAL and len(around) >= 3:
-            order = around[:3] if _sign(mol, atom, place) > 0 else around[2::-1]
+            order = around[:3] if _sign(atom, place) > 0 else around[2::-1]
             for a, b in zip(order, order[1:] + order[:1], strict=True):
                 feature["cycle"][a, b], feature["cycle"][b, a] = 1, 2
     feature["hops"] = feature["hops"].clip(max=PAIR_FEATURES["hops"] - 1)
@@ -131,7 +131,7 @@ def _walk(near: list[list[tuple[int, int]]], start: int) -> tuple[np.ndarray, np
     return hops, turns
 
 
-def _mark_double_bond(mol: Chem.Mol, bond: Chem.Bond, place: dict[int, int], cis_trans: np.ndarray) -> None:
+def _mark_double_bond(bond: Chem.Bond, place: dict[int, int], cis_trans: np.ndarray) -> None:
     """Class 1 for pairs of substituents on the same side of a specified double bond, 2 for opposite ones."""
     begin, end = bond.GetBeginAtom(), bond.GetEndAtom()
     first, last = bond.GetStereoAtoms()
@@ -145,7 +145,7 @@ def _mark_double_bond(mol: Chem.Mol, bond: Chem.Bond, place: dict[int, int], cis
             cis_trans[i, j] = cis_trans[j, i] = 1 if cis else 2
 
 
-def _sign(mol: Chem.Mol, atom: Chem.Atom, place: dict[int, int]) -> int:
+def _sign(atom: Chem.Atom, place: dict[int, int]) -> int:
     """The sign that the volume of the first three placed neighbours must have at a specified centre.
 
     RDKit's tag tells the turn (CCW positive) of the second, third and fourth neighbour seen from the first. Seen
@@ -172,7 +172,7 @@ def _centres(mol: Chem.Mol, place: dict[int, int]) -> tuple[np.ndarray, np.ndarr
         if len(around) >= 3:
             rows.append([i, *around[:3]])
             specified = atom.GetChiralTag() in _TETRAHEDRAL and len(list(atom.GetNeighbors())) <= 4
-            signs.append(_sign(mol, atom, place) if specified else 0)
+            signs.append(_sign(atom, place) if specified else 0)
     return np.array(rows, np.int64).reshape(-1, 4), np.array(signs, np.float32)
 
 

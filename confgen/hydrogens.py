@@ -20,7 +20,7 @@ from confgen.ideal import (
     triple_product,
     unit,
 )
-from confgen.molecule import is_token
+from confgen.molecule import is_token, with_positions
 from confgen.rotors import Choice, settle
 
 HYDROGEN_FLIP = np.array([0.0, np.pi])
@@ -53,19 +53,7 @@ def complete(mol: Mol, token_pos: np.ndarray) -> Mol:
         choices += _place(mol, pos, placed, centre, hydrogens)
     _swap_isotopes(mol, pos, tokens)
     settle(mol, pos, choices)
-    return _with_conformers(mol, pos)
-
-
-def _with_conformers(mol: Mol, pos: np.ndarray) -> Mol:
-    completed = Chem.Mol(mol)
-    completed.RemoveAllConformers()
-    for conf_id, conformer_pos in enumerate(pos):
-        conformer = Chem.Conformer(mol.GetNumAtoms())
-        conformer.Set3D(True)
-        conformer.SetId(conf_id)
-        conformer.SetPositions(np.ascontiguousarray(conformer_pos))
-        completed.AddConformer(conformer)
-    return completed
+    return with_positions(mol, pos)
 
 
 def _sites(mol: Mol, placed: np.ndarray) -> list[tuple[int, list[int]]]:

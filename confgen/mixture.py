@@ -55,9 +55,7 @@ class Batch:
 class Mixture:
     """An endless stream of batches in which a molecule of pack p comes up in proportion to weight_p / molecules_p."""
 
-    def __init__(
-        self, packs: list[Pack], weights: list[float], settings: BatchSettings, noise: NoiseSettings
-    ) -> None:
+    def __init__(self, packs: list[Pack], weights: list[float], settings: BatchSettings, noise: NoiseSettings) -> None:
         self.packs, self.settings, self.noise = packs, settings, noise
         self.device = packs[0].pos.device
         # Batches are of one pack and one size class; the classes, their members and their shares of the samples.

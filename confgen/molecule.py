@@ -17,7 +17,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.errors import MoleculeError
-from confgen.stereo import forget_exchanging
+from confgen.isomers import forget_exchanging
 
 MAX_HEAVY_ATOMS = 1000  # all pairs of atoms are held in memory; beyond this it is a polymer or a protein
 FIX = "correct it or leave it out"
@@ -110,6 +110,25 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
         if not conformer.Is3D():
             mol.RemoveConformer(conformer.GetId())
     return _complete(mol, name or _title(mol), origin, where)
+
+
+def positions(mol: Mol) -> NDArray[np.float64]:
+    """Positions of all conformers in their order, (K, N, 3) angstrom."""
+    stacked = np.array([conformer.GetPositions() for conformer in mol.GetConformers()], np.float64)
+    return stacked.reshape(-1, mol.GetNumAtoms(), 3)
+
+
+def with_positions(mol: Mol, pos: NDArray[np.float64]) -> Mol:
+    """A copy whose conformers 0..K-1 are the given positions, (K, N, 3) angstrom."""
+    copy = Chem.Mol(mol)
+    copy.RemoveAllConformers()
+    for conf_id, own in enumerate(pos):
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        conformer.Set3D(True)
+        conformer.SetId(conf_id)
+        conformer.SetPositions(np.ascontiguousarray(own, np.float64))
+        copy.AddConformer(conformer)
+    return copy
 
 
 def label(mol: Mol) -> str:

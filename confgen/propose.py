@@ -13,6 +13,7 @@ from rdkit import Chem
 from torch import Tensor
 
 from confgen.denoiser import Denoiser
+from confgen.device import has_fast_bf16
 from confgen.embed import embed
 from confgen.errors import MoleculeError
 from confgen.graph import adjacency, mol_to_graph
@@ -20,7 +21,7 @@ from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
 from confgen.molecule import is_token, label
 from confgen.prior import draw_noise, harmonic_root
-from confgen.sampler import SAMPLERS, SamplerSettings
+from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
 from confgen.schedule import karras_sigmas
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
@@ -59,37 +60,54 @@ def propose(
         return np.zeros((len(seeds), 1, 3))
     root = harmonic_root(adjacency(graph.pair), graph.mask).to(device)
     at_once = batch_size or max(1, PAIRS_AT_ONCE[device.type] // tokens**2)
+    chunks = [seeds[first : first + at_once] for first in range(0, len(seeds), at_once)]
+    single = next(denoiser.parameters()).dtype == torch.float32
+    bf16 = torch.autocast(device.type, torch.bfloat16, enabled=single and has_fast_bf16(device))
     with torch.inference_mode():
-        encoded = denoiser.encode(graph)
-        done = []
-        for first in range(0, len(seeds), at_once):
-            chunk = seeds[first : first + at_once]
-            mask, roots = graph.mask.expand(len(chunk), -1), root.expand(len(chunk), -1, -1)
-            generators = [torch.Generator().manual_seed(seed) for seed in chunk]
+        with bf16:
+            encoded = denoiser.encode(graph)
 
-            def draw(roots: Tensor = roots, mask: Tensor = mask, own: list[torch.Generator] = generators) -> Tensor:
-                return draw_noise(roots, mask, own)
+        def denoise(pos: Tensor, sigma: float) -> Tensor:
+            if deadline is not None and time.monotonic() > deadline:
+                raise MoleculeError(f"{label(mol)}: took longer than --timeout; raise it or ask for fewer conformers")
+            with bf16:
+                denoised: Tensor = denoiser(encoded, pos, torch.full((len(pos),), sigma, device=device))
+            return denoised
 
-            def denoise(pos: Tensor, sigma: float) -> Tensor:
-                if deadline is not None and time.monotonic() > deadline:
-                    raise MoleculeError(f"{label(mol)}: took longer than --timeout; raise it or ask for fewer conformers")
-                return denoiser(encoded, pos, torch.full((len(pos),), sigma, device=device))
-
-            def project(vectors: Tensor, pos: Tensor, mask: Tensor = mask) -> Tensor:
-                return remove_rigid(vectors, pos, mask)
-
-            pos, sigma = _starting_points(mol, chunk, start, settings, draw, mask)
-            sigmas = karras_sigmas(settings.num_steps, min(settings.sigma_min, sigma), sigma, settings.rho)
-            sample = SAMPLERS[settings.sampler]
-            done.append(sample(denoise, pos, sigmas, draw, settings, project).double().cpu().numpy())
+        done = [_sample(mol, chunk, denoise, graph.mask, root, settings, start) for chunk in chunks]
     return np.concatenate(done)
 
 
+def _sample(
+    mol: Chem.Mol,
+    seeds: Sequence[int],
+    denoise: Denoise,
+    mask: Tensor,
+    root: Tensor,
+    settings: SamplerSettings,
+    start: StartSettings,
+) -> np.ndarray:
+    """Token positions (K, T, 3) of as many conformers as are sampled together."""
+    mask, roots = mask.expand(len(seeds), -1), root.expand(len(seeds), -1, -1)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def draw() -> Tensor:
+        return draw_noise(roots, mask, generators)
+
+    def project(vectors: Tensor, pos: Tensor) -> Tensor:
+        return remove_rigid(vectors, pos, mask)
+
+    pos, sigma = _starting_points(mol, seeds, start, settings, draw, mask)
+    sigmas = karras_sigmas(settings.num_steps, min(settings.sigma_min, sigma), sigma, settings.rho)
+    sampled = SAMPLERS[settings.sampler](denoise, pos, sigmas, draw, settings, project)
+    positions: np.ndarray = sampled.double().cpu().numpy()
+    return positions
+
+
 def _starting_points(
-    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, settings: SamplerSettings, draw: object, mask: Tensor
+    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, settings: SamplerSettings, draw: Draw, mask: Tensor
 ) -> tuple[Tensor, float]:
     """Noisy positions (K, T, 3) and the sigma they are at."""
-    assert callable(draw)
     if start.start == "harmonic":
         return settings.sigma_max * draw(), settings.sigma_max
     tokens = is_token(mol)

@@ -87,7 +87,9 @@ def read_recipe(path: Path) -> Recipe:
     try:
         text = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the TOML config of a training run") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give the TOML config of a training run"
+        ) from error
     except ValueError as error:
         raise InputError(f"{path}: not valid TOML ({error})") from error
     data = _table(path, text, "data")

@@ -93,7 +93,12 @@ class Trainer:
         }  # fmt: skip
         torch.save(state, run / "last.tmp")
         (run / "last.tmp").replace(run / "last.pt")
-        story = {"steps": self.step, "samples": self.samples, "seconds": round(self.seconds), "torch": torch.__version__}
+        story = {
+            "steps": self.step,
+            "samples": self.samples,
+            "seconds": round(self.seconds),
+            "torch": torch.__version__,
+        }
         checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story)
 
     def restore(self, run: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
-from confgen.molecule import fragments
+from confgen.molecule import fragments, positions
 from confgen.stereo import mismatches_all
 
 
@@ -43,9 +43,8 @@ def check(mol: Mol, limits: Limits = Limits()) -> list[list[str]]:
 
     A conformer with a position that is not finite fails that check only: nothing else can be said of it.
     """
-    pos = np.array([conformer.GetPositions() for conformer in mol.GetConformers()])
-    pos = pos.reshape(-1, mol.GetNumAtoms(), 3)
-    finite = np.isfinite(pos).all(axis=(1, 2))
+    pos = positions(mol)
+    finite = np.asarray(np.isfinite(pos).all(axis=(1, 2)))
     failed = {name: np.zeros(len(pos), dtype=bool) for name in ("connected", "bond_lengths", "bond_angles", "clash")}
     sound = np.flatnonzero(finite)
     pairs = _pairs(mol, limits)

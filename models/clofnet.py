@@ -203,10 +203,10 @@ class Layer(nn.Module):
         residuals = self._residuals(encoded, distance, spread)
         message = self._message(pair, h, v, frames, distance, residuals)
         heads, along = self.pair_out(message).split((c.heads, AXES * c.vectors), dim=-1)
-        weight = self._attention(h, heads, mask)                                          # (B, heads, M, M)
+        weight = self._attention(h, heads, mask)  # (B, heads, M, M)
         gathered = torch.cat((self._values(h, weight), self._pairs(message, weight)), dim=-1)
         atoms = atoms + (1 + gate) * self.gather(gathered)
-        new = self._tensorise(along, weight, frames, v)                                   # (B, M, 2V, 3)
+        new = self._tensorise(along, weight, frames, v)  # (B, M, 2V, 3)
         lengths = (self._mix(self.lengths, v).square().sum(-1) + 1e-6).sqrt()
         h = torch.cat((modulate(atoms, shift2, scale2), lengths.to(atoms.dtype)), dim=-1)
         update, gates = self.forward_out(functional.silu(self.forward_in(h))).split((c.width, 2 * c.vectors), dim=-1)
@@ -231,10 +231,10 @@ class Layer(nn.Module):
         self, pair: Tensor, h: Tensor, v: Tensor, frames: Tensor, distance: Tensor, residuals: Tensor
     ) -> Tensor:
         """The hidden state of every pair, (B, M, M, pair_width), from both ends and the scalarised geometry."""
-        projected = self._mix(self.project, v)                                            # (B, M, P, 3)
-        flat = frames.flatten(-3, -2)                                                     # (B, M, M*3, 3)
+        projected = self._mix(self.project, v)  # (B, M, P, 3)
+        flat = frames.flatten(-3, -2)  # (B, M, M*3, 3)
         at_i = (flat @ projected.transpose(-1, -2)).unflatten(-2, (-1, AXES)).flatten(-2)
-        flat = frames.transpose(1, 2).flatten(-3, -2)                                     # rows j, columns i
+        flat = frames.transpose(1, 2).flatten(-3, -2)  # rows j, columns i
         at_j = (flat @ projected.transpose(-1, -2)).unflatten(-2, (-1, AXES)).flatten(-2).transpose(1, 2)
         radial = radial_basis(distance, self.config.radial, self.config.cutoff)
         scalars = self.scalars(torch.cat((at_i, at_j, radial, residuals), dim=-1))
@@ -260,11 +260,11 @@ class Layer(nn.Module):
         """Vectors built along the frames, and the partners' own, each weighed by attention: (B, M, 2V, 3)."""
         c = self.config
         share = c.vectors // c.heads
-        spread = weight.permute(0, 2, 3, 1).unsqueeze(-1)                                 # (B, M, M, heads, 1)
+        spread = weight.permute(0, 2, 3, 1).unsqueeze(-1)  # (B, M, M, heads, 1)
         along = along.unflatten(-1, (c.heads, AXES * share)) * spread
         along = along.unflatten(-1, (AXES, share)).permute(0, 1, 3, 5, 2, 4).flatten(2, 3).flatten(-2)
-        built = along.to(frames.dtype) @ frames.flatten(-3, -2)                           # (B, M, V, 3)
-        carried = v.unflatten(-2, (c.heads, share)).transpose(1, 2).flatten(-2)           # (B, heads, M, share*3)
+        built = along.to(frames.dtype) @ frames.flatten(-3, -2)  # (B, M, V, 3)
+        carried = v.unflatten(-2, (c.heads, share)).transpose(1, 2).flatten(-2)  # (B, heads, M, share*3)
         carried = (weight.to(v.dtype) @ carried).unflatten(-1, (share, 3)).transpose(1, 2).flatten(2, 3)
         return torch.cat((built, carried), dim=-2).to(v.dtype)
 

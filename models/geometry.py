@@ -36,11 +36,11 @@ def remove_rigid(vectors: Tensor, pos: Tensor, mask: Tensor) -> Tensor:
     Symmetry: turns with the molecule. Source: the quotient projection of shape space, DESIGN section 3.
     """
     v, r = centre(vectors, mask), centre(pos, mask)
-    outer = r.transpose(-1, -2) @ r                                                       # (B, 3, 3)
+    outer = r.transpose(-1, -2) @ r  # (B, 3, 3)
     trace = outer.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     eye = torch.eye(3, dtype=pos.dtype, device=pos.device)
     inertia = (trace * (1 + 1e-6) + 1e-12) * eye - outer
-    torque = torch.linalg.cross(r, v).sum(-2)                                             # (B, 3)
+    torque = torch.linalg.cross(r, v).sum(-2)  # (B, 3)
     omega = torch.linalg.solve(inertia, torque.unsqueeze(-1)).squeeze(-1)
     turned = torch.linalg.cross(omega.unsqueeze(-2).expand_as(r), r)
     return (v - turned) * mask.unsqueeze(-1).to(pos.dtype)
@@ -59,7 +59,7 @@ def edge_frames(pos: Tensor, axis: Tensor | None = None) -> tuple[Tensor, Tensor
     Degenerate: where the cross product vanishes, b = c = 0; a = 0 on the diagonal.
     Source: Du et al., arXiv:2110.14811, complete local frames; the learned second axis is a departure.
     """
-    difference = pos.unsqueeze(-2) - pos.unsqueeze(-3)                                    # (B, M, M, 3)
+    difference = pos.unsqueeze(-2) - pos.unsqueeze(-3)  # (B, M, M, 3)
     distance = (difference.square().sum(-1) + 1e-8).sqrt()
     a = difference / distance.unsqueeze(-1)
     if axis is None:
@@ -83,7 +83,7 @@ def handedness(pos: Tensor, centres: Tensor, wanted: Tensor) -> tuple[Tensor, Te
     All four are true scalars and vectors: label times pseudo-something, or a product of two.
     """
     index = centres.flatten(1).unsqueeze(-1).expand(-1, -1, 3)
-    corners = pos.gather(1, index).view(*centres.shape, 3)                                # (B, C, 4, 3)
+    corners = pos.gather(1, index).view(*centres.shape, 3)  # (B, C, 4, 3)
     a, b, c = (corners[:, :, 1:] - corners[:, :, :1]).unbind(-2)
     bc = torch.linalg.cross(b, c)
     volume = (a * bc).sum(-1)
@@ -91,7 +91,7 @@ def handedness(pos: Tensor, centres: Tensor, wanted: Tensor) -> tuple[Tensor, Te
     # A planar or tetrahedral centre has |volume| of 0 to 3 cubic angstrom; noise has more, and is squashed.
     signed = torch.tanh(volume / 3)
     area = area * torch.rsqrt(area.square().sum(-1, keepdim=True) + 1)
-    scalars = torch.stack((signed * wanted, signed.abs()), dim=-1)                        # (B, C, 2)
+    scalars = torch.stack((signed * wanted, signed.abs()), dim=-1)  # (B, C, 2)
     vectors = torch.stack((wanted.unsqueeze(-1) * area, signed.unsqueeze(-1) * area), dim=-2)
     at = centres[:, :, 0]
     return (

@@ -1,0 +1,50 @@
+"""The command line: `confgen generate`, `train` and `weights`. It parses, calls and reports; nothing else.
+
+Exit codes: 0 all done; 1 a bug, with its traceback; 2 cannot start, or the output cannot be written; 3 finished, but
+some molecules failed; 4 finished, nothing to write; 130 and 143 ended by Ctrl-C and SIGTERM.
+What is slow to import (torch, RDKit) is imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from confgen.cli.generate import generate
+from confgen.cli.train import train
+from confgen.cli.weights import weights_app
+
+app = typer.Typer(
+    name="confgen",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug shows Python's own traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(generate)
+app.command()(train)
+app.add_typer(weights_app, name="weights")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from confgen.formats import confgen_version
+
+        typer.echo(f"confgen {confgen_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """3D conformers of molecules from a trained diffusion network."""
+    del version
+
+
+def main() -> None:
+    """Run the command line: the entry point of the programs `confgen` and `confgen-mol`."""
+    app()

@@ -1,0 +1,183 @@
+"""One run of `confgen generate`: records in, ensembles out, and a word on each that failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import torch
+from rdkit import rdBase
+from tqdm import tqdm
+
+from confgen import checkpoint
+from confgen.checkpoint import Weights
+from confgen.cli.console import say
+from confgen.cli.journal import Journal, refuse_shared_files
+from confgen.device import choose_device
+from confgen.errors import MoleculeError
+from confgen.generate import Ensemble, GenerateSettings, default_settings
+from confgen.molecule import label
+from confgen.pool import choose_workers, generate_parallel, generate_serial
+from confgen.readers import Record, read_records
+from confgen.writer import Writer
+
+NOTHING_TO_WRITE, SOME_FAILED = 4, 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; `generate`, `sampler` and `start` hold the changed fields of these settings."""
+
+    inputs: Sequence[str]
+    smiles_column: str | None
+    name_column: str | None
+    output: str
+    format: str | None
+    force: bool
+    failed: str | None
+    report: str | None
+    weights: str
+    device: str
+    workers: int | None
+    generate: dict[str, object]
+    sampler: dict[str, object]
+    start: dict[str, object]
+    quiet: bool
+    verbose: bool
+    progress: bool | None
+
+
+@dataclass
+class Tally:
+    """Counts of a run so far; molecules counts what was in the input, or its stereoisomers."""
+
+    molecules: int = 0
+    failed: int = 0
+    conformers: int = 0
+    etkdg: int = 0
+    invalid: int = 0
+
+    def add(self, ensemble: Ensemble) -> None:
+        self.molecules += 1
+        if ensemble.error is not None:
+            self.failed += 1
+            return
+        self.conformers += len(ensemble.sources)
+        self.etkdg += ensemble.sources.count("etkdg")
+        self.invalid += sum(bool(names) for names in ensemble.checks)
+
+
+def run(request: Request) -> int:
+    """The exit code of a run that could start; CannotStart if it could not, or the output cannot be written."""
+    began = time.monotonic()
+    tally = Tally()
+    refuse_shared_files(request.inputs, {"-o": request.output, "--failed": request.failed, "--report": request.report})
+    with (
+        rdBase.BlockLogs(),  # what RDKit has to say about a molecule is in the error of the molecule
+        Journal(request.failed, request.report, force=request.force) as journal,
+        Writer(request.output, format=request.format, force=request.force) as writer,
+    ):
+        records = read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
+        weights = checkpoint.load(request.weights, choose_device(request.device))
+        settings = _settings(request, weights)
+        workers, records = _workers(request, weights, records)
+        if request.verbose:
+            _say_what_is_used(weights, settings, workers)
+        made = (
+            generate_serial(records, weights, settings)
+            if workers == 1
+            else generate_parallel(records, request.weights, settings, workers, weights.sha256)
+        )
+        with closing(made), _bar(request) as bar:
+            for ensembles in made:
+                for ensemble in ensembles:
+                    finished = _written(ensemble, writer)
+                    journal.note(finished, settings.num_confs)
+                    tally.add(finished)
+                    _tell(finished, request, bar)
+                bar.update()
+    _sum_up(tally, request, time.monotonic() - began)
+    if tally.conformers == 0:
+        return NOTHING_TO_WRITE
+    return SOME_FAILED if tally.failed else 0
+
+
+def _settings(request: Request, weights: Weights) -> GenerateSettings:
+    """The defaults that the weights recommend, with what the user changed."""
+    settings = default_settings(weights.sampling)
+    sampler = replace(settings.sampler, **request.sampler)  # type: ignore[arg-type]
+    start = replace(settings.start, **request.start)  # type: ignore[arg-type]
+    return replace(settings, sampler=sampler, start=start, **request.generate)  # type: ignore[arg-type]
+
+
+def _workers(request: Request, weights: Weights, records: Iterator[Record]) -> tuple[int, Iterator[Record]]:
+    device = _device(weights)
+    if request.workers is None:
+        return choose_workers(records, device)
+    if device.type != "cpu" and request.workers > 1:
+        say(f"note: one process feeds {device}; --workers is for the CPU")
+        return 1, records
+    return request.workers, records
+
+
+def _bar(request: Request) -> tqdm:
+    """A bar of molecules; their number is not known, since inputs are read as streams."""
+    hidden = request.quiet if request.progress is None else not request.progress
+    return tqdm(unit="mol", disable=True if hidden else None if request.progress is None else False, leave=False)
+
+
+def _written(ensemble: Ensemble, writer: Writer) -> Ensemble:
+    """The ensemble, written; with the error instead if the format cannot hold it."""
+    try:
+        writer.write(ensemble)
+    except MoleculeError as error:
+        return replace(ensemble, error=error)
+    return ensemble
+
+
+def _tell(ensemble: Ensemble, request: Request, bar: tqdm) -> None:
+    """The lines on one molecule, above the bar."""
+    lines = []
+    if ensemble.error is not None:
+        lines.append(str(ensemble.error))
+    elif not request.quiet:
+        lines += [f"note: {note}" for note in ensemble.notes]
+        if request.verbose and ensemble.mol is not None:
+            lines.append(
+                f"{label(ensemble.mol)}: {_count(len(ensemble.sources), 'conformer')}, {ensemble.seconds:.1f} s"
+            )
+    if lines:
+        with bar.external_write_mode():
+            for line in lines:
+                say(line)
+
+
+def _say_what_is_used(weights: Weights, settings: GenerateSettings, workers: int) -> None:
+    say(
+        f"weights {weights.name} (sha256 {weights.sha256[:12]}), {settings.sampler.sampler} with "
+        f"{settings.sampler.num_steps} steps from {settings.start.start}, seed {settings.seed}, "
+        f"{_device(weights)}, {workers} process{'es' if workers > 1 else ''}"
+    )
+
+
+def _sum_up(tally: Tally, request: Request, seconds: float) -> None:
+    """The last line. An empty input is always told of; a single molecule that failed has been."""
+    if tally.molecules == 0:
+        say(f"{', '.join(request.inputs)}: no molecules in it, so nothing was written; check the input")
+    elif not request.quiet and (tally.conformers or tally.molecules > 1):
+        parts = [f"{_count(tally.conformers, 'conformer')} of {_count(tally.molecules - tally.failed, 'molecule')}"]
+        parts += [f"{tally.etkdg} of them by ETKDG"] if tally.etkdg else []
+        parts += [f"{tally.invalid} of them not valid"] if tally.invalid else []
+        parts += [f"{_count(tally.failed, 'molecule')} failed"] if tally.failed else []
+        place = "standard output" if request.output == "-" else request.output
+        say(f"{place if tally.conformers else 'nothing written'}: {', '.join(parts)}, {seconds:.1f} s")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _device(weights: Weights) -> torch.device:
+    return next(weights.denoiser.parameters()).device

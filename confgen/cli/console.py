@@ -1,0 +1,99 @@
+"""What a command says on standard error, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+from confgen.errors import ConfgenError
+
+
+class Terminated(BaseException):
+    """The system asked the program to end, by the signal of that number."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    typer.echo(" ".join(text.split()), err=True)
+
+
+@contextmanager
+def exits(interrupted: str) -> Iterator[None]:
+    """Ends the command as its errors say: one line and their exit code. What is unexpected passes, as a bug.
+
+    interrupted: what the user should know after Ctrl-C (exit code 130) or SIGTERM (143).
+    """
+    with _ended_by_signals(), _interrupts_heard():
+        try:
+            yield
+        except ConfgenError as error:
+            say(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            say(f"interrupted; {interrupted}")
+            raise typer.Exit(128 + signal.SIGINT) from None
+        except Terminated as error:
+            say(f"terminated; {interrupted}")
+            raise typer.Exit(128 + error.signum) from None
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP as exceptions, so that files are tidied up; one that is ignored (nohup) stays ignored."""
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        del frame
+        raise Terminated(signum)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    taken = [getattr(signal, name) for name in names if signal.getsignal(getattr(signal, name)) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _interrupts_heard() -> Iterator[None]:
+    """Ctrl-C as KeyboardInterrupt, also while RDKit embeds.
+
+    RDKit puts a handler of its own in the place of Python's meanwhile, which cancels the embedding and tells nobody.
+    So SIGINT is blocked, in the threads started from here on too; one thread waits for it and knocks on the main one.
+    """
+    if not hasattr(signal, "sigwait") or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # no such signals here, or Ctrl-C is ignored, as in a background job
+        return
+    over = threading.Event()
+
+    def listen() -> None:
+        signal.sigwait({signal.SIGINT})
+        if not over.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        while not over.is_set():  # more of them would only disturb the tidying up
+            signal.sigwait({signal.SIGINT})
+
+    knock = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if listener.is_alive():
+            signal.pthread_kill(listener.ident or 0, signal.SIGINT)
+        listener.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGUSR1, knock)

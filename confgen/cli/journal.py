@@ -1,0 +1,115 @@
+"""What a run leaves besides conformers: the list of failed molecules (--failed) and the report (--report)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rdkit import Chem
+
+from confgen.errors import OutputError
+from confgen.generate import Ensemble
+from confgen.outfile import OutputFile
+
+FAILED_HEADER = "smiles\tname\torigin\treason\n"  # which the readers of .smi and of .tsv files know
+
+
+class Journal:
+    """One or both files, line by line; they appear, whole, when the `with` block ends, and not if it ends in an error.
+
+    failed:  tab-separated, readable as .smi and as .tsv; `#`, a comment there, stands for a molecule not understood.
+    report:  JSON lines, one on every molecule, good or bad, in the order of the input.
+    """
+
+    def __init__(self, failed: str | None, report: str | None, *, force: bool = False) -> None:
+        self._failed = OutputFile(failed, force=force) if failed else None
+        self._report = OutputFile(report, force=force) if report else None
+        self._files = [file for file in (self._failed, self._report) if file is not None]
+
+    def __enter__(self) -> Journal:
+        try:
+            for file in self._files:
+                file.open()
+            if self._failed is not None:
+                self._failed.write(FAILED_HEADER.encode())
+        except OutputError:
+            self._discard()
+            raise
+        return self
+
+    def note(self, ensemble: Ensemble, asked: int) -> None:
+        """Writes down what became of a molecule of which so many conformers were asked."""
+        smiles = None if ensemble.mol is None else Chem.MolToSmiles(Chem.RemoveHs(ensemble.mol, sanitize=False))
+        if self._failed is not None and ensemble.error is not None:
+            cells = (smiles or "#", ensemble.name, ensemble.origin, str(ensemble.error))
+            row = "\t".join(" ".join(cell.split()) for cell in cells) + "\n"
+            self._failed.write(row.encode(errors="replace"))
+        if self._report is not None:
+            written = 0 if ensemble.mol is None or ensemble.error else ensemble.mol.GetNumConformers()
+            row = json.dumps({
+                "origin": ensemble.origin,
+                "name": ensemble.name,
+                "smiles": smiles,
+                "num_confs": asked,
+                "written": written,
+                "valid": sum(not names for names in ensemble.checks),
+                "sources": Counter(ensemble.sources),
+                "seconds": round(ensemble.seconds, 3),
+                "notes": ensemble.notes,
+                "error": str(ensemble.error) if ensemble.error else None,
+            }, ensure_ascii=False) + "\n"  # fmt: skip
+            self._report.write(row.encode(errors="replace"))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            for file in self._files if kind is None else []:
+                file.commit()
+        finally:
+            self._discard()
+
+    def _discard(self) -> None:
+        for file in self._files:
+            file.discard()
+
+
+def refuse_shared_files(inputs: Sequence[str], outputs: dict[str, str | None]) -> None:
+    """Raises OutputError if one file is to be written twice, or written and read.
+
+    outputs: what follows each option.
+    """
+    read = {_identity(source) for source in inputs if _is_file(source)}
+    written: dict[object, str] = {}
+    for option, path in outputs.items():
+        if path is None or (path == "-" and option == "-o"):
+            continue
+        if path == "-":
+            raise OutputError(f"{option} -: standard output is for conformers; name a file")
+        identity = _identity(path)
+        if identity is None:
+            continue
+        if identity in read:
+            raise OutputError(f"{path}: is an input, which {option} would overwrite; choose another name")
+        if identity in written:
+            raise OutputError(f"{path}: is given to {written[identity]} and to {option}; choose two names")
+        written[identity] = option
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):  # a SMILES too long for a name, or with characters no name can have
+        return False
+
+
+def _identity(path: str) -> object:
+    """What two names of the same file have in common; None for a device or pipe, which may be written by several."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return str(Path(path).resolve())
+    return (found.st_dev, found.st_ino) if _is_file(path) else None

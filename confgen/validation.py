@@ -1,0 +1,67 @@
+"""How good the ensembles of a denoiser are on a few molecules: figures to choose by while a training runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from rdkit import Chem
+
+from confgen.checkpoint import Weights
+from confgen.dataset import read_row, stereo_from_positions
+from confgen.denoiser import Denoiser
+from confgen.errors import InputError
+from confgen.generate import ensembles_of, raw_settings
+from confgen.molecule import with_positions
+from confgen.recipe import Recipe
+from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix
+from confgen.train import Validate
+
+THRESHOLD = 0.75
+
+
+def validator(recipe: Recipe) -> Validate | None:
+    """A function that samples 2K raw conformers (nothing resampled or repaired) for K references of each validation
+    molecule, and returns mean COV and AMR at 0.75 angstrom, the share of valid conformers, and the seconds taken.
+
+    None if the recipe has no [validation]. Raises InputError if its file cannot be read or holds no molecule.
+    """
+    if recipe.validation is None:
+        return None
+    path, count = recipe.validation.path, recipe.validation.molecules
+    references = _references(path, count)
+    settings = raw_settings(recipe.sampling)
+
+    def validate(denoiser: Denoiser) -> dict[str, float]:
+        weights = Weights(denoiser=denoiser, name="validation", sha256="", sampling=recipe.sampling)
+        began = time.monotonic()
+        rows = []
+        for mol, reference in references:
+            asked = replace(settings, num_confs=2 * reference.GetNumConformers())
+            (ensemble,) = ensembles_of(mol, weights, asked)
+            assert ensemble.mol is not None
+            scores = ensemble_scores(rmsd_heavy_matrix(ensemble.mol, reference), THRESHOLD)
+            valid = float(np.mean([not failed for failed in ensemble.checks]))
+            rows.append((scores.cov_r, scores.amr_r, scores.cov_p, scores.amr_p, valid))
+        means = np.mean(rows, axis=0).round(4).tolist()
+        names = ("cov_r", "amr_r", "cov_p", "amr_p", "valid")
+        return dict(zip(names, means, strict=True)) | {"validation_seconds": round(time.monotonic() - began, 1)}
+
+    return validate
+
+
+def _references(path: Path, count: int) -> list[tuple[Chem.Mol, Chem.Mol]]:
+    """Molecules without conformers, and with those of the file."""
+    try:
+        rows = next(pq.ParquetFile(path).iter_batches(batch_size=count)).to_pylist()
+    except (OSError, ValueError, StopIteration) as error:
+        raise InputError(f"{path}: no ensembles can be read for validation ({error})") from error
+    found = []
+    for row in rows:
+        mol, pos = read_row(row)
+        mol = stereo_from_positions(mol, pos[0])
+        found.append((mol, with_positions(mol, pos.astype(np.float64))))
+    return found

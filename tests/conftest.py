@@ -1,0 +1,159 @@
+"""What several test files share: small molecules as graphs, a tiny network, an ensemble file to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from confgen.dataset import Pack, packed
+from confgen.graph import mol_to_graph
+from confgen.molecule import is_token, read_molecule
+
+ENSEMBLES = (
+    "CCO", "CC(=O)O", "c1ccccc1C", "CCCCN", "C[C@H](N)C(=O)O", "C[C@@H](O)CF", "F/C=C/C", "C/C=C\\CO", "OCC1CCCC1",
+    "CC(C)C(=O)NC", "C[S@](=O)CC", "N#CCC(F)(F)F",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny tensors gain nothing from threads, and bitwise promises are made for one setting."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, Any]:
+    """The config of a network small enough for tests."""
+    return {"width": 32, "pair_width": 16, "vectors": 8, "heads": 4, "layers": 2, "radial": 8}
+
+
+def embedded(mol: Chem.Mol, num_confs: int = 1, seed: int = 7) -> Chem.Mol:
+    """A copy with conformers of ETKDGv3."""
+    copy = Chem.Mol(mol)
+    parameters = rdDistGeom.ETKDGv3()
+    parameters.randomSeed = seed
+    assert len(rdDistGeom.EmbedMultipleConfs(copy, num_confs, parameters)) == num_confs
+    return copy
+
+
+@pytest.fixture(scope="session")
+def embed_mol() -> Callable[..., Chem.Mol]:
+    """Function: a molecule -> a copy with conformers (num_confs, seed) of ETKDGv3."""
+    return embedded
+
+
+@pytest.fixture(scope="session")
+def graph_of() -> Callable[[str], Data]:
+    """Function: SMILES -> graph with `pos` (N, 3) float64, centred positions of its tokens from ETKDGv3."""
+
+    def make(smiles: str) -> Data:
+        mol = embedded(read_molecule(smiles))
+        graph = mol_to_graph(mol)
+        pos = torch.tensor(mol.GetConformer().GetPositions()[is_token(mol)])
+        graph.pos = pos - pos.mean(0)
+        return graph
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ethanol(graph_of: Callable[[str], Data]) -> Data:
+    return graph_of("CCO")
+
+
+@pytest.fixture(scope="session")
+def threonine(graph_of: Callable[[str], Data]) -> Data:
+    """Two specified centres, eight heavy atoms."""
+    return graph_of("C[C@@H](O)[C@H](N)C(=O)O")
+
+
+@pytest.fixture(scope="session")
+def rotation() -> Tensor:
+    """A rotation (3, 3) float64 about no particular axis."""
+    q, _ = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
+    return q * torch.linalg.det(q).sign()
+
+
+@pytest.fixture(scope="session")
+def randomise() -> Callable[..., nn.Module]:
+    """Function: a network -> the same one in float64, every weight moved, so that nothing is zero any more."""
+
+    def move(network: nn.Module, seed: int = 0) -> nn.Module:
+        generator = torch.Generator().manual_seed(seed)
+        network = network.double().eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                scale = 0.5 / parameter.shape[-1] ** 0.5
+                parameter += scale * torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
+        return network
+
+    return move
+
+
+def ensemble_row(smiles: str, num_confs: int = 2) -> dict[str, Any]:
+    """One row of an ensemble file: hydrogens explicit, positions in the order of the SMILES."""
+    keep_hydrogens = Chem.SmilesParserParams()
+    keep_hydrogens.removeHs = False
+    text = Chem.MolToSmiles(Chem.AddHs(Chem.MolFromSmiles(smiles)))
+    mol = embedded(Chem.MolFromSmiles(text, keep_hydrogens), num_confs)
+    pos = np.stack([conformer.GetPositions() for conformer in mol.GetConformers()])
+    return {
+        "smiles": text,
+        "num_confs": num_confs,
+        "num_atoms": mol.GetNumAtoms(),
+        "positions": pos.astype(np.float32).ravel().tolist(),
+    }
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """The rows as a Parquet file."""
+    schema = pa.schema({
+        "smiles": pa.string(), "num_confs": pa.int32(), "num_atoms": pa.int32(), "positions": pa.list_(pa.float32())
+    })  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def row_of() -> Callable[..., dict[str, Any]]:
+    """Function: SMILES, number of conformers -> a row of an ensemble file."""
+    return ensemble_row
+
+
+@pytest.fixture(scope="session")
+def rows_file() -> Callable[[Path, list[dict[str, Any]]], Path]:
+    """Function: path and rows -> the ensemble file written there."""
+    return write_rows
+
+
+@pytest.fixture(scope="session")
+def ensemble_rows() -> list[dict[str, Any]]:
+    return [ensemble_row(smiles) for smiles in ENSEMBLES]
+
+
+@pytest.fixture(scope="session")
+def ensemble_file(tmp_path_factory: pytest.TempPathFactory, ensemble_rows: list[dict[str, Any]]) -> Path:
+    """Twelve molecules with two conformers each, as a Parquet file."""
+    return write_rows(tmp_path_factory.mktemp("data") / "tiny.parquet", ensemble_rows)
+
+
+@pytest.fixture(scope="session")
+def pack_file(tmp_path_factory: pytest.TempPathFactory, ensemble_file: Path) -> Path:
+    """The pack of `ensemble_file`."""
+    return packed(ensemble_file, tmp_path_factory.mktemp("cache"), workers=1)
+
+
+@pytest.fixture(scope="session")
+def pack(pack_file: Path) -> Pack:
+    return Pack.load(pack_file)

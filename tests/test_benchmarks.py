@@ -1,0 +1,245 @@
+"""Promises of the scripts in tests/benchmarks: right scores, complete tables, failures that count."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are scripts, and import one another as such
+
+import peers
+import quality
+import scoring
+import speed
+
+from confgen.errors import CannotStart, MoleculeError
+from confgen.molecule import positions
+
+NOT_RUN = scoring.Record(file="f", id="a", method="etkdg", setup="", references=3, asked=6)
+
+
+@pytest.fixture(scope="module")
+def butanol() -> Chem.Mol:
+    """(R)-butan-2-ol with 3 conformers."""
+    mol = Chem.AddHs(Chem.MolFromSmiles("CC[C@@H](C)O"))
+    assert len(rdDistGeom.EmbedMultipleConfs(mol, 3, randomSeed=7)) == 3
+    return mol
+
+
+@pytest.fixture(scope="module")
+def ensembles(butanol: Chem.Mol, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Parquet file of one ensemble, in its SMILES order."""
+    smiles = Chem.MolToSmiles(butanol, canonical=False)
+    row = {"id": "butanol", "smiles": smiles, "num_confs": 3, "num_atoms": butanol.GetNumAtoms()}
+    order = list(butanol.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
+    path = tmp_path_factory.mktemp("data") / "tiny.parquet"
+    pq.write_table(pa.Table.from_pylist([row | {"positions": positions(butanol)[:, order].ravel().tolist()}]), path)
+    return path
+
+
+def method(run: peers.Run, name: str = "test", setup: str = "") -> peers.Method:
+    return peers.Method(name, setup, run)
+
+
+def test_references_compared_with_themselves_are_covered_and_at_distance_zero(butanol: Chem.Mol) -> None:
+    record = scoring.score(NOT_RUN, peers.Made(positions(butanol)), butanol)
+    assert record.cov_r == record.cov_p == [1.0, 1.0, 1.0]
+    assert (record.amr_r, record.amr_p) == pytest.approx((0.0, 0.0), abs=1e-5)
+    assert (record.returned, record.right, record.valid) == (3, 3, 3)
+
+
+def test_mirror_images_are_neither_right_nor_valid(butanol: Chem.Mol) -> None:
+    record = scoring.score(NOT_RUN, peers.Made(positions(butanol) * [1, 1, -1]), butanol)
+    assert (record.returned, record.right, record.valid) == (3, 0, 0)
+    assert record.failed_checks == {"stereo": 3}
+
+
+def test_positions_that_are_not_finite_do_not_count_as_returned(butanol: Chem.Mol) -> None:
+    pos = positions(butanol)
+    pos[0, 0, 0] = np.nan
+    assert scoring.score(NOT_RUN, peers.Made(pos), butanol).returned == 2
+
+
+@pytest.mark.parametrize("spec", ["etkdg", "etkdg+mmff"])
+def test_a_method_returns_what_was_asked_for_and_leaves_the_molecule_alone(spec: str, butanol: Chem.Mol) -> None:
+    mol = Chem.Mol(butanol)
+    mol.RemoveAllConformers()
+    made = peers.build(spec, weights="", seed=42).run(mol, 4)
+    assert made.pos.shape == (4, butanol.GetNumAtoms(), 3)
+    assert mol.GetNumConformers() == 0
+
+
+def test_mmff_does_not_disturb_aromatic_molecules() -> None:
+    mol = Chem.AddHs(Chem.MolFromSmiles("Cn1cnc2ccccc12"))
+    before = Chem.MolToSmiles(mol)
+    peers.build("etkdg+mmff", weights="", seed=42).run(mol, 1)
+    assert Chem.MolToSmiles(mol) == before
+
+
+def test_conforge_keeps_the_order_of_atoms(butanol: Chem.Mol) -> None:
+    pytest.importorskip("CDPL")
+    made = peers.build("conforge", weights="", seed=42).run(butanol, 2)
+    assert scoring.score(NOT_RUN, made, butanol).valid == len(made.pos) > 0
+
+
+def test_a_method_is_given_no_coordinates(butanol: Chem.Mol) -> None:
+    seen: list[int] = []
+
+    def run(mol: Chem.Mol, count: int) -> peers.Made:
+        seen.append(mol.GetNumConformers())
+        return peers.Made(positions(butanol)[:count])
+
+    quality.measure(method(run), butanol, NOT_RUN)
+    assert seen == [0]
+
+
+@pytest.mark.parametrize("failure", [MoleculeError("no luck"), RuntimeError("no luck"), ValueError("no luck")])
+def test_a_method_that_fails_is_counted_as_a_failure(failure: Exception, butanol: Chem.Mol) -> None:
+    def run(*_: object) -> peers.Made:
+        raise failure
+
+    record = quality.measure(method(run), butanol, NOT_RUN)
+    assert (record.returned, record.cov_r, record.amr_r) == (0, [0.0, 0.0, 0.0], None)
+    assert "no luck" in record.error
+
+
+def test_a_failure_lowers_coverage_and_is_left_out_of_amr_and_of_successes() -> None:
+    good = replace(NOT_RUN, id="b", returned=6, cov_r=[1.0] * 3, cov_p=[1.0] * 3, amr_r=0.2, amr_p=0.2)
+    lines = scoring.tables([good, NOT_RUN]).splitlines()
+    assert any(line.startswith("| `etkdg` | 1 of 2 | 6 of 12 | 50.0 | 0.200 | 50.0 | 0.200 |") for line in lines)
+    assert any(line.startswith("| `etkdg` | mean, successes | 100.0 | 100.0 | 100.0 |") for line in lines)
+
+
+def test_tables_have_every_column_in_every_row(butanol: Chem.Mol) -> None:
+    text = scoring.tables([scoring.score(NOT_RUN, peers.Made(positions(butanol), ["network"] * 3), butanol)])
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    assert rows[0] == list(scoring.MAIN_COLUMNS)
+    assert rows[3] == list(scoring.DETAIL_COLUMNS)
+    assert {len(row) for row in rows[:3]} == {len(scoring.MAIN_COLUMNS)}
+    assert {len(row) for row in rows[3:]} == {len(scoring.DETAIL_COLUMNS)}
+    assert "network 3" in rows[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "methods"),
+    [
+        ("etkdg,etkdg+mmff,confgen", ["etkdg", "etkdg+mmff", "confgen"]),
+        ("confgen:start=etkdg,steps=10,keep_invalid,etkdg", ["confgen:start=etkdg,steps=10,keep_invalid", "etkdg"]),
+        ("confgen+mmff:steps=5,confgen:steps=5", ["confgen+mmff:steps=5", "confgen:steps=5"]),
+    ],
+)
+def test_settings_may_be_separated_by_the_commas_that_separate_methods(text: str, methods: list[str]) -> None:
+    assert peers.split_methods(text) == methods
+
+
+@pytest.mark.parametrize("text", ["omega", "etkdg,steps=3", "etkdg,etkdg"])
+def test_a_list_that_cannot_be_understood_is_refused(text: str) -> None:
+    with pytest.raises(CannotStart):
+        peers.split_methods(text)
+
+
+@pytest.mark.parametrize("spec", ["etkdg+uff", "etkdg:steps=3", "omega"])
+def test_a_method_that_does_not_exist_is_refused(spec: str) -> None:
+    with pytest.raises(CannotStart):
+        peers.build(spec, weights="", seed=42)
+
+
+def test_a_method_whose_package_is_missing_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "CDPL", None)
+    assert [ready.name for ready in quality.available(["conforge", "etkdg"], "", 42, "cpu")] == ["etkdg"]
+    assert "conforge: left out, CDPL is not installed" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stopped(ensembles: Path, tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def run(mol: Chem.Mol, count: int) -> peers.Made:
+        calls.append(count)
+        return peers.Made(np.zeros((0, mol.GetNumAtoms(), 3)))
+
+    counting, path = method(run), tmp_path / "log.jsonl"
+    with path.open("w") as log:
+        first = quality.compare(ensembles, [counting], 1, 1, log, {})
+    with path.open("a") as log:
+        log.write('{"file": "tiny.parquet", "id": "ha')  # the line that the kill cut short
+    done = quality.already_done(path, ensembles.name, [counting])
+    calls.clear()
+    with path.open("a") as log:
+        assert quality.compare(ensembles, [counting], 1, 1, log, done) == first
+    assert calls == [1]  # the warm-up alone
+
+
+def test_a_run_with_other_weights_does_not_go_on_from_this_one(ensembles: Path, tmp_path: Path) -> None:
+    def run(mol: Chem.Mol, _: int) -> peers.Made:
+        return peers.Made(np.zeros((0, mol.GetNumAtoms(), 3)))
+
+    path = tmp_path / "log.jsonl"
+    with path.open("w") as log:
+        quality.compare(ensembles, [method(run, setup="weights 1")], 1, 1, log, {})
+    with pytest.raises(CannotStart, match="weights 1"):
+        quality.already_done(path, ensembles.name, [method(run, setup="weights 2")])
+
+
+def test_twice_as_many_conformers_are_asked_for_as_there_are_references(ensembles: Path, tmp_path: Path) -> None:
+    ready = quality.available(["etkdg"], "", 42, "cpu")
+    with (tmp_path / "log.jsonl").open("w") as log:
+        [record] = quality.compare(ensembles, ready, 5, 1, log, {})
+    assert (record.references, record.asked, record.returned, record.right) == (3, 6, 6, 6)
+
+
+def test_usage_of_a_program_is_its_own() -> None:
+    used = speed.run([sys.executable, "-c", "import sys; block = b'x' * 200_000_000; sys.exit(len(block) and 3)"])
+    assert used.exit_code == 3
+    assert 200 < used.peak_mb < 1000
+    assert 0 < used.cpu_s < 30
+    assert used.wall_s > 0
+
+
+def test_speed_reads_smiles_without_explicit_hydrogens(ensembles: Path, tmp_path: Path) -> None:
+    target = tmp_path / "molecules.smi"
+    assert speed.write_smiles(ensembles, target, 10, min_heavy=5) == 1
+    assert target.read_text() == "CC[C@@H](C)O butanol\n"
+    assert speed.write_smiles(ensembles, target, 10, min_heavy=6) == 0
+
+
+def test_the_speed_table_gives_ratios_to_the_second_program() -> None:
+    runs = {"ours": (speed.Usage(0, 4.0, 6.0, 900.0, ""), 10), "theirs": (speed.Usage(0, 2.0, 2.0, 300.0, ""), 20)}
+    rows = [line.strip("| ").split(" | ") for line in speed.table(runs).splitlines()]
+    assert rows[0] == list(speed.COLUMNS)
+    assert rows[-1][-4:] == ["2.00", "3.00", "3.00", "4.00"]
+
+
+def test_a_drawing_is_a_png_with_a_panel_for_each_conformer(butanol: Chem.Mol, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    import draw
+
+    source, target = tmp_path / "butanol.sdf", tmp_path / "butanol.png"
+    with Chem.SDWriter(str(source)) as writer:
+        for conformer in butanol.GetConformers():
+            writer.write(butanol, confId=conformer.GetId())
+    assert speed.count_records(source) == 3
+    mols = draw.read_conformers(source, limit=2)
+    draw.draw(mols, target, columns=5)
+    assert len(mols) == 2
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_drawing_never_shows_the_mirror_image(butanol: Chem.Mol) -> None:
+    pytest.importorskip("matplotlib")
+    import draw
+
+    for pos in positions(butanol):
+        shown = draw.oriented(pos, turn_rad=0.5)
+        spokes = [shown[:4] - shown[4], pos[:4] - pos[4]]
+        volumes = [np.linalg.det(own[:3]) for own in spokes]
+        assert volumes[0] == pytest.approx(volumes[1])

@@ -1,0 +1,159 @@
+"""Promises of weights on disk: what was saved is loaded, and anything else is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from confgen import checkpoint
+from confgen.denoiser import Denoiser
+from confgen.errors import WeightsError
+
+SAMPLING = {"num_steps": 7, "sampler": "dpmpp"}
+TRAINING = {"steps": 3}
+
+
+@pytest.fixture(scope="module")
+def denoiser(tiny: dict[str, Any], randomise: Callable[..., nn.Module]) -> Denoiser:
+    made = Denoiser("clofnet", **tiny)
+    randomise(made)
+    return made.float()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, denoiser: Denoiser) -> Path:
+    checkpoint.save(tmp_path / "mine", denoiser, denoiser.state_dict(), SAMPLING, TRAINING)
+    return tmp_path / "mine"
+
+
+def refused(name: Path | str) -> str:
+    """The message with which loading fails."""
+    with pytest.raises(WeightsError) as error:
+        checkpoint.load(str(name))
+    return str(error.value)
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def test_weights_come_back_to_the_precision_of_fp16(folder: Path, denoiser: Denoiser) -> None:
+    loaded = checkpoint.load(str(folder)).denoiser.state_dict()
+    for name, value in denoiser.state_dict().items():
+        torch.testing.assert_close(loaded[name], value.half().float(), rtol=0, atol=0)
+
+
+def test_saving_what_was_loaded_gives_the_same_file(folder: Path, tmp_path: Path) -> None:
+    loaded = checkpoint.load(str(folder))
+    checkpoint.save(tmp_path / "again", loaded.denoiser, loaded.denoiser.state_dict(), SAMPLING, TRAINING)
+    assert checkpoint.load(str(tmp_path / "again")).sha256 == loaded.sha256
+
+
+def test_the_config_of_the_network_comes_back(folder: Path, denoiser: Denoiser) -> None:
+    assert checkpoint.load(str(folder)).denoiser.network.config == denoiser.network.config
+
+
+def test_settings_of_the_sampler_come_back(folder: Path) -> None:
+    assert checkpoint.load(str(folder)).sampling == SAMPLING
+
+
+def test_loaded_weights_are_ready_to_sample(folder: Path) -> None:
+    loaded = checkpoint.load(str(folder)).denoiser
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_weights_are_named_after_their_folder(folder: Path) -> None:
+    assert checkpoint.load(str(folder)).name == "mine"
+
+
+def test_the_hash_is_that_of_the_tensor_file(folder: Path) -> None:
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert checkpoint.load(str(folder)).sha256 == digest
+
+
+def test_nothing_but_the_two_files_is_left(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_the_config_tells_of_the_training(folder: Path) -> None:
+    assert checkpoint.read_config(folder)["training"] == TRAINING
+
+
+def test_shipped_weights_are_found_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "shipped", lambda: {"drugs": folder})
+    assert checkpoint.find("drugs") == folder
+
+
+def test_another_name_is_refused(tmp_path: Path) -> None:
+    message = refused(tmp_path / "nothing")
+    assert "unknown" in message
+    assert "\n" not in message
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "one byte changed": (lambda f: _flip(f / "model.safetensors"), "sha256"),
+    "no tensors": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors"),
+    "no config": (lambda f: (f / "config.json").unlink(), "config.json"),
+    "a config that is no JSON": (lambda f: (f / "config.json").write_text("{"), "damaged"),
+    "a config that is a list": (lambda f: (f / "config.json").write_text("[]"), "damaged"),
+    "a config without a hash": (lambda f: (f / "config.json").write_text('{"network": "clofnet", "config": {}}'), "damaged"),
+    "a config that is not text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "damaged"),
+    "an unknown network": (lambda f: rewrite(f, network="schnet"), "schnet"),
+    "another width": (lambda f: rewrite(f, config={"width": 64}), "do not fit"),
+    "an unknown setting": (lambda f: rewrite(f, config={"widht": 64}), "widht"),
+    "a setting that no network can have": (lambda f: rewrite(f, config={"heads": 0}), "do not fit"),
+    "a setting of the wrong kind": (lambda f: rewrite(f, config=3), "do not fit"),
+}  # fmt: skip
+
+
+def _flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_damaged_weights_are_refused_in_one_line(case: str, folder: Path) -> None:
+    damage, word = DAMAGES[case]
+    damage(folder)
+    message = refused(folder)
+    assert word in message
+    assert str(folder) in message
+    assert "\n" not in message
+
+
+@pytest.mark.xfail(reason="the hash of the config is cut with [:12] before its type is known", raises=TypeError)
+def test_a_hash_that_is_no_text_is_refused(folder: Path) -> None:
+    rewrite(folder, sha256=7)
+    assert "config.json" in refused(folder)
+
+
+def test_a_tensor_file_that_is_none_is_refused_even_if_its_hash_fits(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"junk")
+    rewrite(folder, sha256=hashlib.sha256(b"junk").hexdigest())
+    assert "do not fit" in refused(folder)
+
+
+def test_saving_replaces_older_weights(folder: Path, denoiser: Denoiser) -> None:
+    zero = {name: torch.zeros_like(value) for name, value in denoiser.state_dict().items()}
+    checkpoint.save(folder, denoiser, zero, SAMPLING, TRAINING)
+    assert not any(value.any() for value in checkpoint.load(str(folder)).denoiser.state_dict().values())
+
+
+def test_a_copied_folder_loads_as_well(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    assert checkpoint.load(str(tmp_path / "copy")).sha256 == checkpoint.load(str(folder)).sha256
+
+
+def test_the_networks_that_can_be_asked_for_are_those_registered() -> None:
+    assert checkpoint.networks() == ["clofnet"]
