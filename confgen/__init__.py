@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from confgen.generate import Ensemble, GenerateSettings, Generator, load
     from confgen.molecule import read_molecule
     from confgen.readers import read_records
-    from confgen.train import train
     from confgen.validity import check
     from confgen.writer import write_ensembles
 
@@ -29,7 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _HOME = {
     "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",
     "GenerateSettings": "generate", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
-    "train": "train", "check": "validity", "write_ensembles": "writer",
+    "check": "validity", "write_ensembles": "writer",
 }  # fmt: skip
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "load",
     "read_molecule",
     "read_records",
-    "train",
     "write_ensembles",
 ]
 

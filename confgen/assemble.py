@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from rdkit import Chem
 
-GAP = 0.6  # angstrom between van der Waals surfaces, so that ions touch and nothing clashes
+ION_GAP = 0.2  # angstrom between the covalent spheres of opposite charges: Na and O are 2.3 to 2.5 apart in salts
 DIRECTIONS = 64
 
 
@@ -15,13 +15,19 @@ def assemble(mol: Chem.Mol, atoms: list[np.ndarray], fragments: list[np.ndarray]
     atoms:      indices of each fragment.     fragments: its positions, (K, n, 3), for every conformer.
     The largest stays in the middle. Each of the others comes from outside, along the direction (of 64, even over the
     sphere) that gives the lowest Coulomb energy of formal charges at contact, or the closest contact where there are
-    no charges; it stops where the van der Waals surfaces are 0.6 angstrom apart.
+    no charges; it stops where van der Waals surfaces touch; covalent radii serve for bare ions and opposite charges.
     """
     if len(atoms) == 1:
         return fragments[0]
     table = Chem.GetPeriodicTable()
-    radius = np.array([table.GetRvdw(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
     charge = np.array([atom.GetFormalCharge() for atom in mol.GetAtoms()], float)
+    numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    surface, core = (np.array([radius(z) for z in numbers]) for radius in (table.GetRvdw, table.GetRcovalent))
+    for own in atoms:
+        if len(own) == 1 and charge[own[0]] != 0:
+            surface[own] = core[own]  # a bare ion is smaller than the atom
+    coulomb = charge[:, None] * charge
+    contact = np.where(coulomb < 0, core[:, None] + core + ION_GAP, surface[:, None] + surface)
     pos = np.zeros((len(fragments[0]), mol.GetNumAtoms(), 3))
     order = sorted(range(len(atoms)), key=lambda f: -len(atoms[f]))
     for k in range(len(pos)):
@@ -30,27 +36,22 @@ def assemble(mol: Chem.Mol, atoms: list[np.ndarray], fragments: list[np.ndarray]
         for f in order[1:]:
             own = atoms[f]
             body = fragments[f][k] - fragments[f][k].mean(0)
-            pos[k, own] = body + _dock(pos[k, placed], body, radius[placed], radius[own], charge[placed], charge[own])
+            between = np.ix_(placed, own)
+            pos[k, own] = body + _dock(pos[k, placed], body, contact[between], coulomb[between])
             placed = np.concatenate((placed, own))
     return pos
 
 
-def _dock(
-    fixed: np.ndarray,
-    body: np.ndarray,
-    r_fixed: np.ndarray,
-    r_body: np.ndarray,
-    q_fixed: np.ndarray,
-    q_body: np.ndarray,
-) -> np.ndarray:
-    """The shift (3,) that brings the body to contact along the best direction."""
-    contact = (r_fixed[:, None] + r_body) + GAP
+def _dock(fixed: np.ndarray, body: np.ndarray, contact: np.ndarray, coulomb: np.ndarray) -> np.ndarray:
+    """The shift (3,) that brings the body (m, 3) to contact with the fixed atoms (n, 3) along the best direction.
+
+    contact, coulomb: (n, m) smallest distances, angstrom, and products of charges.
+    """
     best, best_score = np.zeros(3), np.inf
     for direction in _sphere(DIRECTIONS):
         shift = direction * _distance(fixed, body, direction, contact)
         distance = np.linalg.norm(fixed[:, None] - (body + shift), axis=-1)
-        coulomb = float((q_fixed[:, None] * q_body / distance).sum())
-        score = coulomb + 1e-3 * float(distance.mean())
+        score = float((coulomb / distance).sum()) + 1e-3 * float(distance.mean())
         if score < best_score:
             best, best_score = shift, score
     return best

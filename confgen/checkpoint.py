@@ -50,6 +50,8 @@ def find(name: str) -> Path:
     folders = shipped()
     if name in folders:
         return folders[name]
+    if (Path(name) / "weights" / "config.json").exists():  # the folder of a training run
+        return Path(name) / "weights"
     if Path(name).is_dir():
         return Path(name)
     known = ", ".join(folders) or "none"
@@ -60,7 +62,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The `config.json` of a weights folder. WeightsError if it is missing or damaged."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config["network"], config["config"], config["sha256"]
+        config["network"], config["config"], config["sha256"][:12]
     except OSError as error:
         raise WeightsError(
             f"{folder}: config.json cannot be read ({error.strerror}); is it a weights folder?"
@@ -117,8 +119,8 @@ def save(
         "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
     }
     temporary.replace(file)
-    text = json.dumps(config, indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    (folder / "config.tmp").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "config.tmp").replace(folder / "config.json")
 
 
 def networks() -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from rdkit import Chem, rdBase
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
@@ -58,10 +58,15 @@ class Pack:
     @classmethod
     def load(cls, path: Path, device: str | torch.device = "cpu") -> Pack:
         """The pack of a file; on the CPU its arrays stay on disk and are paged in as they are used."""
-        with safe_open(path, "pt", device=str(device)) as file:
-            if (file.metadata() or {}).get("format") != FORMAT:
-                raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
-            return cls(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        try:
+            with safe_open(path, "pt", device=str(device)) as file:
+                if (file.metadata() or {}).get("format") != FORMAT:
+                    raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
+                return cls(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"{path}: cannot be read as a pack ({error}); delete it and let it be made again"
+            ) from error
 
     @property
     def sizes(self) -> Tensor:
@@ -116,7 +121,12 @@ def packed(source: Path, cache: Path, workers: int = 2) -> Path:
     """The pack of a Parquet file, made if the cache has none for this very content."""
     if source.suffix == ".pack":
         return source
-    digest = hashlib.sha256(f"{FORMAT}{source.name}{source.stat().st_size}".encode()).hexdigest()[:12]
+    try:
+        with source.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror}); give a Parquet file of ensembles") from error
+    digest = hashlib.sha256(f"{FORMAT}{content}".encode()).hexdigest()[:12]
     target = cache / f"{source.stem}-{digest}.pack"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -153,7 +163,14 @@ def _chunks(source: Path) -> Iterator[list[dict[str, Any]]]:
         raise InputError(f"{source}: cannot be read as Parquet ({error}); give a file of ensembles") from error
     if missing:
         raise InputError(f"{source}: column {missing[0]!r} is missing; ensembles need {', '.join(COLUMNS)}")
-    for batch in file.iter_batches(batch_size=256, columns=list(COLUMNS)):
+    batches = file.iter_batches(batch_size=256, columns=list(COLUMNS))
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{source}: is damaged ({error}); get it again") from error
+        if batch is None:
+            return
         yield batch.to_pylist()
 
 
@@ -165,7 +182,14 @@ def _pack_rows(rows: list[dict[str, Any]]) -> list[dict[str, np.ndarray] | str]:
 
 def _pack_row(row: dict[str, Any]) -> dict[str, np.ndarray] | str:
     """Arrays of one molecule, or why it was left out."""
-    mol, pos = read_row(row)
+    try:
+        mol, pos = read_row(row)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    if pos.size == 0 or not np.isfinite(pos).all():
+        return "no positions, or some that are not finite"
+    if len(Chem.GetMolFrags(mol)) > 1:
+        return "more than one fragment"
     mol = stereo_from_positions(mol, pos[0])
     tokens = is_token(mol)
     if tokens.sum() < 2:
@@ -183,16 +207,21 @@ def _pack_row(row: dict[str, Any]) -> dict[str, np.ndarray] | str:
         "bounds": np.minimum(graph.bounds.numpy(), 100).astype(np.float16),
         "root": root.flatten().numpy().astype(np.float16),
         "pos": (pos - pos.mean(1, keepdims=True)).reshape(-1, 3).astype(np.float32),
-        "centres": graph.centre_index.numpy().T.astype(np.int16),
+        "centres": graph.centre_index.numpy().T.astype(np.int16, order="C"),
         "wanted": graph.wanted.numpy().astype(np.int8),
     }
 
 
 def read_row(row: dict[str, Any]) -> tuple[Chem.Mol, np.ndarray]:
-    """Molecule and positions (K, N, 3) angstrom of one row of an ensemble file; SMILES order is position order."""
+    """Molecule and positions (K, N, 3) angstrom of one row of an ensemble file; SMILES order is position order.
+
+    Raises ValueError or TypeError for a row that contradicts itself.
+    """
     keep_hydrogens = Chem.SmilesParserParams()
-    keep_hydrogens.removeHs = False
+    keep_hydrogens.removeHs = False  # type: ignore[assignment] # RDKit's stubs have the wrong type
     mol = Chem.MolFromSmiles(row["smiles"], keep_hydrogens)
+    if mol is None or mol.GetNumAtoms() != row["num_atoms"]:
+        raise ValueError(f"{row['smiles']} is no molecule of {row['num_atoms']} atoms")
     return mol, np.asarray(row["positions"], np.float32).reshape(row["num_confs"], row["num_atoms"], 3)
 
 

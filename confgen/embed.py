@@ -11,8 +11,9 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom
 
-MAX_SEED = 2**31 - 1
+MAX_SEED = 2**31 - 2
 TIMEOUT_S = 60
+# RDKit's stubs give every field of EmbedParameters the type of the whole, hence the ignored assignments below.
 
 
 def embed(mol: Chem.Mol, seeds: Sequence[int], timeout_s: int | None = None) -> list[np.ndarray | None]:
@@ -20,25 +21,26 @@ def embed(mol: Chem.Mol, seeds: Sequence[int], timeout_s: int | None = None) -> 
 
     mol:   one connected molecule with explicit hydrogens.
     seeds: one per conformer, so that each depends on its own seed alone. Zero gives every conformer the same
-           coordinates in RDKit, so seeds are moved into 1..2^31-1.
+           coordinates in RDKit, so seeds are moved into 1..2^31-2 (the modulus of its
+           generator is 2^31-1, which acts as 0).
     Random starting coordinates are tried where the usual ones fail, as they do for large rings and cages.
     """
     parameters = rdDistGeom.ETKDGv3()
-    parameters.useRandomCoords = False
-    parameters.timeout = TIMEOUT_S if timeout_s is None else max(timeout_s, 1)
+    parameters.useRandomCoords = False  # type: ignore[assignment]
+    parameters.timeout = TIMEOUT_S if timeout_s is None else max(timeout_s, 1)  # type: ignore[assignment]
     results: list[np.ndarray | None] = []
     copy = Chem.Mol(mol)
     with rdBase.BlockLogs():
         for seed in seeds:
-            parameters.randomSeed = seed % MAX_SEED + 1
+            parameters.randomSeed = seed % MAX_SEED + 1  # type: ignore[assignment]
             results.append(_embed_one(copy, parameters))
     return results
 
 
 def _embed_one(mol: Chem.Mol, parameters: rdDistGeom.EmbedParameters) -> np.ndarray | None:
     for random_start in (False, True):
-        parameters.useRandomCoords = random_start
-        parameters.maxIterations = 0 if random_start else 5
+        parameters.useRandomCoords = random_start  # type: ignore[assignment]
+        parameters.maxIterations = 0 if random_start else 5  # type: ignore[assignment]
         try:
             found = rdDistGeom.EmbedMolecule(mol, parameters)
         except (ValueError, RuntimeError):  # bounds that contradict each other

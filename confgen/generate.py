@@ -16,11 +16,11 @@ from confgen.assemble import assemble
 from confgen.checkpoint import Weights
 from confgen.device import choose_device
 from confgen.embed import embed
-from confgen.errors import CannotStart, MoleculeError
+from confgen.errors import CannotStart, MoleculeError, WeightsError
 from confgen.hydrogens import complete
 from confgen.isomers import enumerate_stereo, unspecified
 from confgen.molecule import fragments, label, positions, with_positions
-from confgen.propose import StartSettings, propose
+from confgen.propose import STARTS, StartSettings, propose
 from confgen.sampler import SamplerSettings
 from confgen.validity import check
 
@@ -55,6 +55,8 @@ class GenerateSettings:
             raise CannotStart(f"num_confs is {self.num_confs}; ask for at least 1 conformer")
         if self.stereo not in STEREO_POLICIES:
             raise CannotStart(f"stereo is {self.stereo!r}; choose one of {', '.join(STEREO_POLICIES)}")
+        if self.attempts < 0:
+            raise CannotStart(f"attempts is {self.attempts}; give 0 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise CannotStart(f"batch_size is {self.batch_size}; give at least 1, or leave it out")
         if self.timeout_s is not None and self.timeout_s <= 0:
@@ -119,13 +121,19 @@ def load(weights: str = checkpoint.DEFAULT, device: str = "auto") -> Generator:
     return Generator(checkpoint.load(weights, choose_device(device)))
 
 
-def default_settings(sampling: dict[str, Any]) -> GenerateSettings:
-    """The settings that the weights' config recommends: `start`, `start_sigma` and fields of SamplerSettings."""
-    values = dict(sampling)
-    start = StartSettings(
-        start=values.pop("start", StartSettings.start), sigma=values.pop("start_sigma", StartSettings.sigma)
-    )
-    return GenerateSettings(sampler=SamplerSettings(**values), start=start)
+def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:
+    """The settings that the weights' config recommends for a start ("harmonic" or "etkdg"; its own choice if None).
+
+    sampling: `start`, `start_sigma` and fields of SamplerSettings; a table `harmonic` or `etkdg` holds what differs for
+    that start. Raises WeightsError if they are not such settings.
+    """
+    chosen = start or sampling.get("start", StartSettings.start)
+    values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | sampling.get(chosen, {})
+    sigma = values.pop("start_sigma", StartSettings.sigma)
+    try:
+        return GenerateSettings(sampler=SamplerSettings(**values), start=StartSettings(start=chosen, sigma=sigma))
+    except TypeError as error:
+        raise WeightsError(f"the weights' config.json: {error} in its sampling settings; use other weights") from error
 
 
 def raw_settings(sampling: dict[str, Any]) -> GenerateSettings:
@@ -142,11 +150,20 @@ def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) ->
         if settings.stereo != "enumerate":
             made = _generate(blank, isomers, weights, settings)
             return [replace(made, notes=notes + made.notes, seconds=time.monotonic() - began)]
-        made_all = [_generate(replace(blank, mol=isomer), [isomer], weights, settings) for isomer in isomers]
+        made_all = [_attempt(replace(blank, mol=isomer), weights, settings) for isomer in isomers]
         each = (time.monotonic() - began) / len(isomers)
         return [replace(made, notes=notes + made.notes, seconds=each) for made in made_all]
     except MoleculeError as error:
         return [replace(blank, error=error, seconds=time.monotonic() - began)]
+
+
+def _attempt(blank: Ensemble, weights: Weights, settings: GenerateSettings) -> Ensemble:
+    """The ensemble of one isomer, or its error: it must not take the others with it."""
+    assert blank.mol is not None
+    try:
+        return _generate(blank, [blank.mol], weights, settings)
+    except MoleculeError as error:
+        return replace(blank, error=error)
 
 
 def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol], list[str]]:
@@ -184,7 +201,12 @@ def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, se
             own = [k for k in pending if k % len(isomers) == first]
             if own:
                 seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
-                proposed = _propose_whole(isomer, seeds, weights, settings, deadline)
+                try:
+                    proposed = _propose_whole(isomer, seeds, weights, settings, deadline)
+                except MoleculeError:  # out of time: what earlier attempts made stays
+                    if all(names == ["missing"] for names in failed):
+                        raise
+                    continue
                 _keep_better(own, proposed, check(with_positions(isomer, proposed)), pos, failed)
         if settings.keep_invalid or not any(failed):
             break

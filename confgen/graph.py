@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 import torch
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdMolDescriptors
 from torch_geometric.data import Data
 
@@ -26,7 +26,7 @@ _HYBRIDISATION = {
 _BOND = {Chem.BondType.SINGLE: 1, Chem.BondType.DOUBLE: 2, Chem.BondType.TRIPLE: 3, Chem.BondType.AROMATIC: 4}
 _CIS = (Chem.BondStereo.STEREOZ, Chem.BondStereo.STEREOCIS)
 _TRANS = (Chem.BondStereo.STEREOE, Chem.BondStereo.STEREOTRANS)
-_ROTATABLE = Chem.MolFromSmarts("[!$(*#*)&!D1&!$(C(F)(F)F)&!$(C(Cl)(Cl)Cl)&!$([CH3])]-&!@[!$(*#*)&!D1&!$([CH3])]")
+_ROTATABLE = Chem.MolFromSmarts("[!$(*#*)&!D1&!$([CH3])]-&!@[!$(*#*)&!D1&!$([CH3])]")
 _TETRAHEDRAL = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
 
 
@@ -34,7 +34,7 @@ def mol_to_graph(mol: Chem.Mol) -> Data:
     """The graph of one connected molecule with explicit hydrogens; its N tokens are `molecule.is_token`.
 
     node (N, 9) and pair (N*N, 6) int64 classes; edge_index (2, N*N) every ordered pair, row by row; bounds (N*N, 2)
-    angstrom; centre_index (4, C) and wanted (C,) float; z (N,) atomic numbers; adjacency (N*N,) bool bonds of tokens.
+    angstrom; centre_index (4, C) and wanted (C,) float; z (N,) atomic numbers.
     """
     tokens = np.flatnonzero(is_token(mol))
     place = {int(atom): i for i, atom in enumerate(tokens)}
@@ -183,7 +183,8 @@ def _bounds(mol: Chem.Mol) -> np.ndarray:
     """
     copy = Chem.Mol(mol)
     rdMolDescriptors.CalcNumRings(copy)
-    matrix = rdDistGeom.GetMoleculeBoundsMatrix(copy, useMacrocycle14config=True)
+    with rdBase.BlockLogs():  # RDKit's force field types warn about metals and noble gases
+        matrix = rdDistGeom.GetMoleculeBoundsMatrix(copy, useMacrocycle14config=True)
     upper = np.triu(matrix, 1)
     lower = np.tril(matrix, -1)
     return np.stack((lower + lower.T, upper + upper.T), axis=-1).astype(np.float32)

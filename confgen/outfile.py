@@ -129,7 +129,7 @@ class OutputFile:
                     _silence_stdout()
                 raise OutputError(f"{self.path}: the program reading the output has ended") from error
             reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"{self.path}: {reason}; choose another place with -o") from error
+            raise OutputError(f"{self.path}: {reason}; choose another place") from error
 
 
 def _silence_stdout() -> None:

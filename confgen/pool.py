@@ -30,7 +30,7 @@ from confgen.generate import Ensemble, GenerateSettings, ensembles_of
 from confgen.molecule import label
 from confgen.readers import Record
 
-FEW_MOLECULES = 4  # up to here the start of workers costs more than they save
+FEW_CONFORMERS = 80  # up to here workers, who take 2.5 s to start (measured), cost more time than they save
 WINDOW_PER_WORKER = 8  # molecules read ahead, and results that wait for a slow molecule before them
 ALL_PROPERTIES = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
 
@@ -61,12 +61,11 @@ def generate_parallel(
     crew: list[_Worker] = []
     pending: deque[_Task] = deque()
     try:
-        while True:
-            _hand_out(source, pending, crew, workers, (weights_name, sha256, settings))
+        more = True
+        while more or pending:
+            more = _hand_out(source, pending, crew, workers, (weights_name, sha256, settings))
             while pending and pending[0].ensembles is not None:
                 yield pending.popleft().ensembles or []
-            if not pending:
-                return
             busy = {worker.pipe: worker for worker in crew if worker.task is not None}
             for pipe in wait(list(busy)) if busy else []:
                 _receive(busy[cast(Connection, pipe)], crew, settings)
@@ -77,11 +76,16 @@ def generate_parallel(
             worker.pipe.close()
 
 
-def choose_workers(records: Iterator[Record], device: torch.device) -> tuple[int, Iterator[Record]]:
-    """How many workers serve these records best, and the records, of which the first few have been read."""
-    first = list(itertools.islice(records, FEW_MOLECULES + 1))
-    workers = available_cores() if device.type == "cpu" and len(first) > FEW_MOLECULES else 1
-    return workers, itertools.chain(first, records)
+def choose_workers(records: Iterator[Record], num_confs: int, device: torch.device) -> tuple[int, Iterator[Record]]:
+    """How many workers serve these records best, and the records, of which the first few have been read for that.
+
+    num_confs: conformers of each; a second molecule of many, or many of few, keep a second worker busy.
+    """
+    if device.type != "cpu":
+        return 1, records
+    enough = 1 + math.ceil(FEW_CONFORMERS / num_confs)
+    first = list(itertools.islice(records, enough))
+    return available_cores() if len(first) == enough else 1, itertools.chain(first, records)
 
 
 def available_cores() -> int:
@@ -116,13 +120,13 @@ _Common = tuple[str, str | None, GenerateSettings]  # weights and their sha256, 
 
 def _hand_out(
     records: Iterator[Record], pending: deque[_Task], crew: list[_Worker], most: int, common: _Common
-) -> None:
-    """Reads records for all who are idle; workers are started as there is work for them."""
+) -> bool:
+    """Reads records for all who are idle, and says whether there may be more; workers start as there is work."""
     idle = [worker for worker in crew if worker.task is None]
     while len(pending) < WINDOW_PER_WORKER * most and (idle or len(crew) < most):
         record = next(records, None)
         if record is None:
-            return
+            return False
         pending.append(_Task(record))
         if record.mol is None:
             pending[-1].ensembles = [_failure(record, record.error, common[2])]
@@ -131,6 +135,7 @@ def _hand_out(
         worker.task = pending[-1]
         with suppress(ConnectionError):  # it has died meanwhile, as will be noticed when its answer is due
             worker.pipe.send_bytes(record.mol.ToBinary(ALL_PROPERTIES))
+    return True
 
 
 def _start(crew: list[_Worker], common: _Common) -> _Worker:

@@ -108,7 +108,7 @@ def _argument(source: str, origin: str) -> Record:
     """
     smiles, name = _split_line(source)
     record = _record(from_smiles, smiles, name, origin)
-    if record.error is None:
+    if record.error is None or not smiles:
         return record
     try:
         is_path = Path(source).exists()
@@ -218,7 +218,7 @@ def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Record]:
 
 def _split_line(text: str) -> tuple[str, str]:
     """SMILES, with its CXSMILES extension if there is one, and the name, which is the SMILES if there is none."""
-    smiles, *rest = text.split(None, 1)
+    smiles, *rest = text.split(None, 1) or [""]
     after = rest[0] if rest else ""
     extension = ""
     if after.startswith("|") and (end := after.find("|", 1)) > 0:

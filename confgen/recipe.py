@@ -12,6 +12,9 @@ from confgen.checkpoint import networks
 from confgen.denoiser import LossSettings
 from confgen.errors import InputError
 from confgen.mixture import BatchSettings, NoiseSettings
+from confgen.models.clofnet import ClofNetConfig
+from confgen.propose import STARTS
+from confgen.sampler import SamplerSettings
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ def read_recipe(path: Path) -> Recipe:
     network = model.pop("network", "clofnet")
     if network not in networks():
         raise InputError(f"{path}: model.network {network!r} is unknown; there is {', '.join(networks())}")
-    sets = [_section(path, "data.sets", SetSettings, entry) for entry in data.get("sets", [])]
+    entries = data.get("sets", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(f"{path}: data.sets must be a list of tables, [[data.sets]]")
+    sets = [_section(path, "data.sets", SetSettings, entry) for entry in entries]
     if not sets:
         raise InputError(f"{path}: no training data; add a [[data.sets]] table with a path")
     unknown = set(text) - {"data", "model", "validation", "noise", "loss", "batch", "optim", "sampling"}
@@ -105,7 +111,7 @@ def read_recipe(path: Path) -> Recipe:
     if unknown:
         raise InputError(f"{path}: {sorted(unknown)[0]!r} is not a known table or key")
     validation = _table(path, text, "validation")
-    return Recipe(
+    recipe = Recipe(
         sets=tuple(sets),
         validation=_section(path, "validation", ValidationSettings, validation) if validation else None,
         network=network,
@@ -115,9 +121,41 @@ def read_recipe(path: Path) -> Recipe:
         batch=_section(path, "batch", BatchSettings, _table(path, text, "batch")),
         optim=_section(path, "optim", OptimSettings, _table(path, text, "optim")),
         sampling=_table(path, text, "sampling"),
-        cache=path.parent / data.get("cache", ".cache"),
-        workers=int(data.get("workers", 2)),
+        cache=_fit(path, "data.cache", "Path", data.get("cache", ".cache")),
+        workers=_fit(path, "data.workers", "int", data.get("workers", 2)),
     )
+    _sensible(path, recipe)
+    return recipe
+
+
+def _sensible(path: Path, recipe: Recipe) -> None:
+    """InputError for values of the right type that no run can have; what the network says of its own is passed on."""
+    least_1 = {
+        "optim.steps": recipe.optim.steps, "optim.log_every": recipe.optim.log_every,
+        "optim.save_every": recipe.optim.save_every, "optim.validate_every": recipe.optim.validate_every,
+        "batch.pairs": recipe.batch.pairs, "batch.draws": recipe.batch.draws, "batch.most": recipe.batch.most,
+        "data.workers": recipe.workers,
+    }  # fmt: skip
+    for name, value in least_1.items():
+        if value < 1:
+            raise InputError(f"{path}: {name} is {value}; give 1 or more")
+    if not 0 < recipe.noise.sigma_min < recipe.noise.sigma_max:
+        raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
+    if any(entry.weight < 0 for entry in recipe.sets):
+        raise InputError(f"{path}: data.sets.weight is below 0; give 0 to leave a set out")
+    known = {"start_sigma", *(f.name for f in fields(SamplerSettings))}
+    _known(path, "sampling", known | {"start", *STARTS}, recipe.sampling)
+    for start in STARTS:
+        _known(path, f"sampling.{start}", known, _table(path, recipe.sampling, start))
+    _known(path, "model", {f.name for f in fields(ClofNetConfig)}, recipe.config)
+    model = ClofNetConfig(**recipe.config)
+    if model.width % model.heads or model.vectors % model.heads:
+        raise InputError(f"{path}: model.heads ({model.heads}) must divide model.width and model.vectors")
+
+
+def _known(path: Path, name: str, known: set[str], table: dict[str, Any]) -> None:
+    for key in sorted(set(table) - known):
+        raise InputError(f"{path}: {name}.{key} is not a setting; there is {', '.join(sorted(known))}")
 
 
 def _table(path: Path, text: dict[str, Any], name: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def dpmpp(
         clean = target = _clean(denoise, pos, sigma, project)
         if lower > 0:
             step = math.log(sigma / lower)
-            if before is not None:
+            if before is not None and before[1] > 0:
                 target = clean + (step / (2 * before[1])) * (clean - before[0])
             before = clean, step
         pos = _toward(target, pos, sigma, lower)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from confgen import checkpoint
 from confgen.dataset import Pack, packed
 from confgen.denoiser import Denoiser
-from confgen.errors import ConfgenError, OutputError
+from confgen.errors import ConfgenError, InputError, OutputError
 from confgen.mixture import Batch, Mixture
 from confgen.recipe import Recipe, read_recipe
 
@@ -43,7 +43,10 @@ class Trainer:
         self.average = {name: value.detach().clone().float() for name, value in self.denoiser.named_parameters()}
         matrices = [p for p in self.denoiser.parameters() if p.dim() > 1]
         others = [p for p in self.denoiser.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.optim.weight_decay}, {"params": others}]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices, "weight_decay": recipe.optim.weight_decay},
+            {"params": others},
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.optim.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         self.loss = torch.compile(self.denoiser.loss, dynamic=True) if recipe.optim.compile else self.denoiser.loss
         self.step = self.samples = self.bad_steps = 0
@@ -104,7 +107,10 @@ class Trainer:
     def restore(self, run: Path) -> None:
         """Goes back to where `last.pt` was written."""
         state = torch.load(run / "last.pt", map_location=self.device, weights_only=True)
-        self.denoiser.load_state_dict(state["model"])
+        try:
+            self.denoiser.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise InputError(f"{run}: was trained with another [model]; give it the config that began it") from error
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
@@ -169,7 +175,7 @@ def _loop(
                 entry = _summary(window) | {"step": trainer.step, "samples": trainer.samples}
                 entry["samples_per_second"] = round((trainer.samples - samples) / (now - since), 1)
                 _write(log, entry)
-                progress.set_postfix(loss=f"{entry['loss']:.3f}", per_s=entry["samples_per_second"])
+                progress.set_postfix(loss=entry["loss"], per_s=entry["samples_per_second"])
                 window, samples, since = [], trainer.samples, now
             if trainer.step % optim.save_every == 0 or last:
                 trainer.save(run)

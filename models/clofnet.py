@@ -149,7 +149,8 @@ class ClofNet(nn.Module):
         to_bonded = (encoded.bonds @ base).to(base.dtype) - degree * base
         seeds = normalise_vectors(torch.stack((to_bonded, base), dim=-2))
         weight = self.start(atoms).unflatten(-1, (self.config.vectors, 2)).to(seeds.dtype)
-        return (weight @ seeds).to(seeds.dtype)
+        vectors: Tensor = (weight @ seeds).to(seeds.dtype)
+        return vectors
 
 
 class Layer(nn.Module):
@@ -247,14 +248,17 @@ class Layer(nn.Module):
         query, key = self.query_key(h).unflatten(-1, (2 * self.config.heads, -1)).transpose(1, 2).chunk(2, dim=1)
         query, key = (functional.rms_norm(x, x.shape[-1:]) for x in (query, key))
         logits = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + bias.permute(0, 3, 1, 2)
-        return logits.masked_fill(~mask[:, None, None, :], -1e4).softmax(-1)
+        weight: Tensor = logits.masked_fill(~mask[:, None, None, :], -1e4).softmax(-1)
+        return weight
 
     def _values(self, h: Tensor, weight: Tensor) -> Tensor:
         value = self.value(h).unflatten(-1, (self.config.heads, -1)).transpose(1, 2)
-        return (weight.to(value.dtype) @ value).transpose(1, 2).flatten(-2)
+        gathered: Tensor = (weight.to(value.dtype) @ value).transpose(1, 2).flatten(-2)
+        return gathered
 
     def _pairs(self, message: Tensor, weight: Tensor) -> Tensor:
-        return (weight.permute(0, 2, 1, 3).to(message.dtype) @ message).flatten(-2)
+        gathered: Tensor = (weight.permute(0, 2, 1, 3).to(message.dtype) @ message).flatten(-2)
+        return gathered
 
     def _tensorise(self, along: Tensor, weight: Tensor, frames: Tensor, v: Tensor) -> Tensor:
         """Vectors built along the frames, and the partners' own, each weighed by attention: (B, M, 2V, 3)."""
@@ -271,11 +275,12 @@ class Layer(nn.Module):
     def _pull(self, message: Tensor, encoded: Encoded, frames: Tensor, residuals: Tensor) -> Tensor:
         """Learned springs, (B, M, 3): along each pair, stiffness times residual; beyond three bonds only contacts."""
         near, far = self.springs(message).to(frames.dtype).chunk(2, dim=-1)
-        outside = residuals * (residuals[..., :1].abs() > 0)
+        outside = residuals * residuals[..., :1].abs()
         mask = encoded.graph.mask
         real = (mask.unsqueeze(-1) & mask.unsqueeze(-2)).to(frames.dtype) - encoded.near
         force = (near * residuals).sum(-1) * encoded.near + (far * outside).sum(-1) * real
-        return (force.unsqueeze(-2) @ frames[..., 0, :]).squeeze(-2).to(frames.dtype)
+        pull: Tensor = (force.unsqueeze(-2) @ frames[..., 0, :]).squeeze(-2).to(frames.dtype)
+        return pull
 
     @staticmethod
     def _mix(linear: nn.Linear, vectors: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ Categorical features, with the number of their classes; `confgen.graph` fills th
     ring            9        smallest ring that holds both: none, 3..9, larger
     cis_trans       3        ends of a specified double bond: none, cis, trans
     cycle           3        i before j around a specified centre (cyclic order of its neighbours): none, yes, reversed
-    turns           8        rotatable bonds on the shortest path, 0..6, last class beyond
+    turns           8        single bonds outside rings (not to CH3, halogen or alkyne) on the path, 0..6, beyond
 
 Real-valued: `bounds` (M, M, 2), lower and upper distance in angstrom from RDKit's bounds matrix (ideal bonds, angles,
 1-4 ranges, van der Waals contacts); `centres` (C, 4) with `wanted` (C,), see `geometry.handedness`.

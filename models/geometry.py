@@ -43,7 +43,8 @@ def remove_rigid(vectors: Tensor, pos: Tensor, mask: Tensor) -> Tensor:
     torque = torch.linalg.cross(r, v).sum(-2)  # (B, 3)
     omega = torch.linalg.solve(inertia, torque.unsqueeze(-1)).squeeze(-1)
     turned = torch.linalg.cross(omega.unsqueeze(-2).expand_as(r), r)
-    return (v - turned) * mask.unsqueeze(-1).to(pos.dtype)
+    left: Tensor = (v - turned) * mask.unsqueeze(-1).to(pos.dtype)
+    return left
 
 
 def edge_frames(pos: Tensor, axis: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from torch_geometric.data import Data
 
 from confgen.dataset import Pack, packed
 from confgen.graph import mol_to_graph
+from confgen.models.dense import DenseGraph
 from confgen.molecule import is_token, read_molecule
 
 ENSEMBLES = (
@@ -157,3 +158,55 @@ def pack_file(tmp_path_factory: pytest.TempPathFactory, ensemble_file: Path) -> 
 @pytest.fixture(scope="session")
 def pack(pack_file: Path) -> Pack:
     return Pack.load(pack_file)
+
+
+class Oracle(nn.Module):
+    """Stands in for a trained denoiser: its estimate is the nearest known conformer of the molecule, turned to fit.
+
+    known: positions of the tokens, (K, T, 3), by what the graph says of the molecule (see `key`).
+    wrong: answer with the mirror image.   nan: answer with no numbers at all.   calls: how often it was asked.
+    """
+
+    def __init__(self, known: dict[bytes, Tensor], wrong: bool = False, nan: bool = False) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))
+        self.known, self.wrong, self.nan = known, wrong, nan
+        self.calls = 0
+
+    @staticmethod
+    def key(graph: DenseGraph) -> bytes:
+        return graph.node.numpy().tobytes() + graph.pair.numpy().tobytes() + graph.wanted.numpy().tobytes()
+
+    def encode(self, graph: DenseGraph) -> Tensor:
+        known = self.known[self.key(graph)]
+        return -known if self.wrong else known
+
+    def forward(self, known: Tensor, pos: Tensor, sigma: Tensor) -> Tensor:
+        del sigma
+        self.calls += 1
+        if self.nan:
+            return torch.full_like(pos, torch.nan)
+        covariance = torch.einsum("ktx,bty->bkxy", known, pos.double())
+        u, _, vt = torch.linalg.svd(covariance)
+        u = u.clone()
+        u[..., -1] *= torch.linalg.det(u @ vt).sign().unsqueeze(-1)
+        turned = torch.einsum("ktx,bkxy->bkty", known, u @ vt)
+        nearest = (turned - pos.double().unsqueeze(1)).square().sum((-1, -2)).argmin(1)
+        return turned[torch.arange(len(pos)), nearest].to(pos.dtype)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Callable[..., Oracle]:
+    """Function: molecules (each connected, stereo specified) -> the `Oracle` that knows them, three conformers each."""
+
+    def make(*mols: Chem.Mol, **options: bool) -> Oracle:
+        known = {}
+        for mol in mols:
+            for part in Chem.GetMolFrags(mol, asMols=True):
+                graph = DenseGraph.from_flat(mol_to_graph(part))
+                confs = embedded(part, 3)
+                pos = np.stack([conformer.GetPositions()[is_token(part)] for conformer in confs.GetConformers()])
+                known[Oracle.key(graph)] = torch.tensor(pos - pos.mean(1, keepdims=True))
+        return Oracle(known, **options)
+
+    return make

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen.assemble import GAP, assemble
+from confgen.assemble import ION_GAP, assemble
 from confgen.molecule import fragments, read_molecule
 from confgen.validity import check
 
 SALTS = (
-    "[Na+].CC(=O)[O-]", "[Na+].[Cl-]", "CCO.O.O", "C[NH3+].[Cl-].CC(=O)O", "[NH4+].[NH4+].[O-]S(=O)(=O)[O-]", "[H][H].O=C=O",
-    "C1CCCCCCCCCCCCCCCCC1.[K+]",
+    "[Na+].CC(=O)[O-]", "[Na+].[Cl-]", "CCO.O.O", "C[NH3+].[Cl-].CC(=O)O", "[NH4+].[NH4+].[O-]S(=O)(=O)[O-]",
+    "[H][H].O=C=O", "C1CCCCCCCCCCCCCCCCC1.[K+]",
 )  # fmt: skip
 
 
@@ -46,14 +46,14 @@ def test_every_fragment_keeps_its_shape(smiles: str, embed_mol: Callable[..., Ch
 def test_no_two_fragments_overlap(smiles: str, embed_mol: Callable[..., Chem.Mol]) -> None:
     mol, atoms, bodies = parts_of(smiles, embed_mol)
     table = Chem.GetPeriodicTable()
-    radius = np.array([table.GetRvdw(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
+    radius = np.array([table.GetRcovalent(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
     owner = np.empty(mol.GetNumAtoms(), int)
     for number, own in enumerate(atoms):
         owner[own] = number
     apart = owner[:, None] != owner
     for pos in assemble(mol, atoms, bodies):
         distance = np.linalg.norm(pos[:, None] - pos, axis=-1)
-        assert (distance - radius[:, None] - radius)[apart].min() > GAP - 1e-6
+        assert (distance - radius[:, None] - radius)[apart].min() > ION_GAP - 1e-6
 
 
 @pytest.mark.parametrize("smiles", SALTS)
@@ -81,7 +81,7 @@ def test_a_counter_ion_goes_to_the_opposite_charge(embed_mol: Callable[..., Chem
     sodium, oxygen, methyl = charge.index(1), charge.index(-1), 0
     to_oxygen = np.linalg.norm(pos[:, sodium] - pos[:, oxygen], axis=-1)
     to_methyl = np.linalg.norm(pos[:, sodium] - pos[:, methyl], axis=-1)
-    assert (to_oxygen < 5).all()
+    assert (to_oxygen < 3).all()
     assert (to_oxygen < to_methyl).all()
 
 

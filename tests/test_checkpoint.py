@@ -106,7 +106,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "config.json"),
     "a config that is no JSON": (lambda f: (f / "config.json").write_text("{"), "damaged"),
     "a config that is a list": (lambda f: (f / "config.json").write_text("[]"), "damaged"),
-    "a config without a hash": (lambda f: (f / "config.json").write_text('{"network": "clofnet", "config": {}}'), "damaged"),
+    "a config without a hash": (lambda f: (f / "config.json").write_text('{"network": "clofnet"}'), "damaged"),
     "a config that is not text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "damaged"),
     "an unknown network": (lambda f: rewrite(f, network="schnet"), "schnet"),
     "another width": (lambda f: rewrite(f, config={"width": 64}), "do not fit"),
@@ -132,7 +132,6 @@ def test_damaged_weights_are_refused_in_one_line(case: str, folder: Path) -> Non
     assert "\n" not in message
 
 
-@pytest.mark.xfail(reason="the hash of the config is cut with [:12] before its type is known", raises=TypeError)
 def test_a_hash_that_is_no_text_is_refused(folder: Path) -> None:
     rewrite(folder, sha256=7)
     assert "config.json" in refused(folder)

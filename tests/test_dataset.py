@@ -123,7 +123,6 @@ def test_a_pack_can_be_given_in_place_of_its_source(pack_file: Path, tmp_path: P
     assert packed(pack_file, tmp_path) == pack_file
 
 
-@pytest.mark.xfail(reason="the cache goes by name and size, so a file changed at equal size gets the old pack")
 def test_a_changed_file_is_packed_anew(tmp_path: Path, row_of: RowOf) -> None:
     source, row = tmp_path / "a.parquet", row_of("CCO", 1)
     made = []
@@ -159,7 +158,6 @@ def test_a_file_cut_short_is_an_input_error(tmp_path: Path, ensemble_file: Path)
     assert one_line(error, "a.parquet")
 
 
-@pytest.mark.xfail(reason="damage inside a column surfaces while rows are read, outside the try of _chunks")
 def test_a_file_damaged_in_the_middle_is_an_input_error(tmp_path: Path, ensemble_file: Path) -> None:
     damaged = bytearray(ensemble_file.read_bytes())
     damaged[200:1500] = b"\xff" * 1300
@@ -169,14 +167,12 @@ def test_a_file_damaged_in_the_middle_is_an_input_error(tmp_path: Path, ensemble
     assert one_line(error, "a.parquet")
 
 
-@pytest.mark.xfail(reason="packed() calls stat() on a missing file: FileNotFoundError", raises=FileNotFoundError)
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         packed(tmp_path / "none.parquet", tmp_path, 1)
     assert one_line(error, "none.parquet")
 
 
-@pytest.mark.xfail(reason="safe_open's own error comes through")
 def test_a_damaged_pack_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "a.pack").write_bytes(b"junk")
     with pytest.raises(InputError) as error:
@@ -184,7 +180,7 @@ def test_a_damaged_pack_is_an_input_error(tmp_path: Path) -> None:
     assert one_line(error, "a.pack")
 
 
-def test_a_pack_of_another_version_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack_file: Path) -> None:
+def test_a_pack_of_another_version_is_an_input_error(monkeypatch: pytest.MonkeyPatch, pack_file: Path) -> None:
     monkeypatch.setattr(dataset, "FORMAT", "confgen-pack-0")
     with pytest.raises(InputError) as error:
         Pack.load(pack_file)
@@ -216,7 +212,6 @@ BAD_ROWS = {
 }
 
 
-@pytest.mark.xfail(reason="_pack_row lets RDKit's, NumPy's and the prior's errors end the run, and keeps NaN positions")
 @pytest.mark.parametrize("case", BAD_ROWS)
 def test_a_bad_row_is_dropped_and_the_rest_packed(
     case: str, tmp_path: Path, ensemble_rows: Rows, rows_file: WriteRows
@@ -225,7 +220,6 @@ def test_a_bad_row_is_dropped_and_the_rest_packed(
     assert len(Pack.load(packed(source, tmp_path, 1)).sizes) == 2
 
 
-@pytest.mark.xfail(reason="centres stay in Fortran order if every molecule has some, and safetensors refuses that")
 def test_a_set_in_which_every_molecule_is_branched_is_packed(
     tmp_path: Path, row_of: RowOf, rows_file: WriteRows
 ) -> None:
@@ -252,9 +246,7 @@ def test_packed_centres_have_the_hand_that_their_positions_show(pack: Pack) -> N
 
 
 @pytest.mark.parametrize("mirror", [1, -1])
-def test_tags_follow_the_positions_when_labels_of_a_ring_are_mirrored(
-    mirror: int, embed_mol: Callable[..., Chem.Mol], row_of: RowOf
-) -> None:
+def test_tags_follow_the_positions_when_labels_of_a_ring_are_mirrored(mirror: int, row_of: RowOf) -> None:
     mol, pos = read_row(row_of(CYCLOHEXANE, 1))
     shown = stereo_from_positions(mol, mirror * pos[0])
     graph = mol_to_graph(shown)

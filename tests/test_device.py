@@ -5,37 +5,37 @@ from __future__ import annotations
 import pytest
 import torch
 
-from confgen.device import choose_device
+from confgen.device import choose_device, has_fast_bf16
 from confgen.errors import DeviceError
 
 
-@pytest.fixture
-def gpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many GPUs as the parameter says."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: request.param > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: request.param)
+def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Lets torch believe in as many GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 
 
-@pytest.mark.parametrize(("gpus", "expected"), [(0, "cpu"), (2, "cuda")], indirect=["gpus"])
-def test_auto_is_the_gpu_where_there_is_one(gpus: None, expected: str) -> None:
+@pytest.mark.parametrize(("count", "expected"), [(0, "cpu"), (2, "cuda")])
+def test_auto_is_the_gpu_where_there_is_one(count: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, count)
     assert choose_device("auto") == torch.device(expected)
 
 
-@pytest.mark.parametrize("gpus", [2], indirect=True)
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1"])
-def test_a_device_that_is_there_is_taken(gpus: None, name: str) -> None:
+def test_a_device_that_is_there_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, 2)
     assert choose_device(name) == torch.device(name)
 
 
-@pytest.mark.parametrize("gpus", [0], indirect=True)
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
-def test_a_gpu_where_there_is_none_is_a_device_error(gpus: None, name: str) -> None:
+def test_a_gpu_where_there_is_none_is_a_device_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, 0)
     with pytest.raises(DeviceError, match="--device cpu"):
         choose_device(name)
 
 
-@pytest.mark.parametrize("gpus", [2], indirect=True)
-def test_a_gpu_beyond_the_last_is_a_device_error(gpus: None) -> None:
+def test_a_gpu_beyond_the_last_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, 2)
     with pytest.raises(DeviceError, match="only 2 GPUs"):
         choose_device("cuda:2")
 
@@ -45,3 +45,14 @@ def test_a_name_that_is_no_device_of_ours_is_a_device_error(name: str) -> None:
     with pytest.raises(DeviceError, match="choose auto, cpu, cuda") as error:
         choose_device(name)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_is_fast_on_cpus_with_instructions_for_it(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able}, raising=False)
+    assert has_fast_bf16(torch.device("cpu")) == able
+
+
+def test_bf16_is_not_fast_where_torch_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not has_fast_bf16(torch.device("cpu"))

@@ -19,7 +19,7 @@ EXACT = {"rtol": 1e-10, "atol": 1e-10}
 NOISE = torch.tensor([-0.3], dtype=torch.float64)
 DEGENERATE = {
     "hydrogen": ("[H][H]", lambda pos: pos),
-    "carbon dioxide in a line": ("O=C=O", lambda pos: torch.tensor([[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]])),
+    "carbon dioxide in a line": ("O=C=O", lambda _: torch.tensor([[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]])),
     "flat benzene": ("c1ccccc1", lambda pos: pos * torch.tensor([1.0, 1.0, 0.0])),
     "all atoms at one point": ("C[C@H](N)C(=O)O", lambda pos: torch.zeros_like(pos)),
     "a single atom": ("C", lambda pos: pos),
@@ -101,7 +101,9 @@ def test_a_batch_gives_what_its_molecules_give_one_by_one(
 
 def test_one_encoded_molecule_serves_all_its_conformers(network: nn.Module, threonine: Data) -> None:
     dense = DenseGraph.from_flat(threonine)
-    pos = threonine.pos + 0.2 * torch.randn(4, *threonine.pos.shape, generator=torch.Generator().manual_seed(1)).double()
+    pos = (
+        threonine.pos + 0.2 * torch.randn(4, *threonine.pos.shape, generator=torch.Generator().manual_seed(1)).double()
+    )
     noise = torch.tensor([-1.0, -0.5, 0.0, 0.5], dtype=torch.float64)
     together = network.refine(network.encode(dense), pos, noise)
     alone = torch.stack([network(threonine, pos[k], noise[k : k + 1]) for k in range(4)])
@@ -140,9 +142,7 @@ def test_a_wanted_hand_changes_the_answer(network: nn.Module, threonine: Data) -
 
 
 @pytest.mark.parametrize("feature", ["cis_trans", "cycle"])
-def test_stereo_of_pairs_changes_the_answer(
-    feature: str, network: nn.Module, graph_of: Callable[[str], Data]
-) -> None:
+def test_stereo_of_pairs_changes_the_answer(feature: str, network: nn.Module, graph_of: Callable[[str], Data]) -> None:
     graph = graph_of("F/C=C/[C@H](O)Cl")
     other, column = graph.clone(), list(PAIR_FEATURES).index(feature)
     other.pair[:, column] = torch.tensor([0, 2, 1])[graph.pair[:, column]]
@@ -150,9 +150,7 @@ def test_stereo_of_pairs_changes_the_answer(
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
-def test_degenerate_geometry_has_finite_answers(
-    case: str, network: nn.Module, graph_of: Callable[[str], Data]
-) -> None:
+def test_degenerate_geometry_has_finite_answers(case: str, network: nn.Module, graph_of: Callable[[str], Data]) -> None:
     smiles, change = DEGENERATE[case]
     graph = graph_of(smiles)
     assert network(graph, change(graph.pos).double(), NOISE).isfinite().all()
@@ -177,9 +175,7 @@ def test_every_weight_takes_part(network: nn.Module, threonine: Data) -> None:
     assert {name for name in idle if unused is None or not name.endswith(unused)} == set()
 
 
-def test_random_frames_change_the_answer(
-    network: nn.Module, threonine: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_random_frames_change_the_answer(network: nn.Module, threonine: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     right = network(threonine, threonine.pos, NOISE)
     true_frames = clofnet.edge_frames
 
@@ -189,6 +185,23 @@ def test_random_frames_change_the_answer(
 
     monkeypatch.setattr(clofnet, "edge_frames", random_frames)
     assert (network(threonine, threonine.pos, NOISE) - right).abs().max() > 1e-3
+
+
+def test_the_answer_does_not_jump_where_a_distance_leaves_its_bounds(
+    network: nn.Module, graph_of: Callable[[str], Data]
+) -> None:
+    graph = graph_of("CCCCCC")
+    lower = float(graph.bounds.view(6, 6, 2)[0, 5, 0])
+    along = (graph.pos[5] - graph.pos[0]) / (graph.pos[5] - graph.pos[0]).norm()
+    answers = []
+    for distance in (
+        lower - 1e-7,
+        lower + 1e-7,
+    ):  # of the frames of the first layer, which stand on sigma_data times pos
+        pos = graph.pos.clone()
+        pos[5] = pos[0] + distance / network.config.sigma_data * along
+        answers.append(network(graph, pos, NOISE))
+    assert (answers[0] - answers[1]).abs().max() < 1e-4
 
 
 def test_bf16_stays_close(network: nn.Module, threonine: Data) -> None:

@@ -100,7 +100,6 @@ def test_what_cannot_be_meant_is_an_input_error_that_names_it(case: str, tmp_pat
     assert str(tmp_path / "run.toml") in str(error.value)
 
 
-@pytest.mark.xfail(reason="not checked when the file is read: ends in a traceback, now or when the run starts")
 @pytest.mark.parametrize("case", UNCHECKED)
 def test_what_would_fail_later_is_an_input_error_too(case: str, tmp_path: Path) -> None:
     text, name = UNCHECKED[case]

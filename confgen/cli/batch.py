@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ NOTHING_TO_WRITE, SOME_FAILED = 4, 3
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; `generate`, `sampler` and `start` hold the changed fields of these settings."""
+    """What the user asked for; `generate` and `sampler` hold the changed fields of these settings."""
 
     inputs: Sequence[str]
     smiles_column: str | None
@@ -43,7 +43,7 @@ class Request:
     workers: int | None
     generate: dict[str, object]
     sampler: dict[str, object]
-    start: dict[str, object]
+    start: str | None
     quiet: bool
     verbose: bool
     progress: bool | None
@@ -79,22 +79,14 @@ def run(request: Request) -> int:
         Journal(request.failed, request.report, force=request.force) as journal,
         Writer(request.output, format=request.format, force=request.force) as writer,
     ):
-        records = read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
-        weights = checkpoint.load(request.weights, choose_device(request.device))
-        settings = _settings(request, weights)
-        workers, records = _workers(request, weights, records)
-        if request.verbose:
-            _say_what_is_used(weights, settings, workers)
-        made = (
-            generate_serial(records, weights, settings)
-            if workers == 1
-            else generate_parallel(records, request.weights, settings, workers, weights.sha256)
+        made, num_confs = _begin(
+            request, read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
         )
         with closing(made), _bar(request) as bar:
             for ensembles in made:
                 for ensemble in ensembles:
                     finished = _written(ensemble, writer)
-                    journal.note(finished, settings.num_confs)
+                    journal.note(finished, num_confs)
                     tally.add(finished)
                     _tell(finished, request, bar)
                 bar.update()
@@ -104,18 +96,38 @@ def run(request: Request) -> int:
     return SOME_FAILED if tally.failed else 0
 
 
+def _begin(request: Request, records: Iterator[Record]) -> tuple[Generator[list[Ensemble], None, None], int]:
+    """The ensembles to come, with weights loaded and nothing computed, and how many conformers each should have.
+
+    They alone hold on to the records, whose files are closed with them.
+    """
+    weights = checkpoint.load(request.weights, choose_device(request.device))
+    device = next(weights.denoiser.parameters()).device
+    settings = _settings(request, weights)
+    workers, records = _workers(request, settings.num_confs, device, records)
+    if request.verbose:
+        sampler, start = settings.sampler, settings.start
+        say(
+            f"weights {weights.name} (sha256 {weights.sha256[:12]}), {sampler.sampler} with {sampler.num_steps} steps "
+            f"from {start.start}, seed {settings.seed}, {device}, {_count(workers, 'process', 'es')}"
+        )
+    if workers == 1:
+        return generate_serial(records, weights, settings), settings.num_confs
+    return generate_parallel(records, request.weights, settings, workers, weights.sha256), settings.num_confs
+
+
 def _settings(request: Request, weights: Weights) -> GenerateSettings:
     """The defaults that the weights recommend, with what the user changed."""
-    settings = default_settings(weights.sampling)
+    settings = default_settings(weights.sampling, request.start)
     sampler = replace(settings.sampler, **request.sampler)  # type: ignore[arg-type]
-    start = replace(settings.start, **request.start)  # type: ignore[arg-type]
-    return replace(settings, sampler=sampler, start=start, **request.generate)  # type: ignore[arg-type]
+    return replace(settings, sampler=sampler, **request.generate)  # type: ignore[arg-type]
 
 
-def _workers(request: Request, weights: Weights, records: Iterator[Record]) -> tuple[int, Iterator[Record]]:
-    device = _device(weights)
+def _workers(
+    request: Request, num_confs: int, device: torch.device, records: Iterator[Record]
+) -> tuple[int, Iterator[Record]]:
     if request.workers is None:
-        return choose_workers(records, device)
+        return choose_workers(records, num_confs, device)
     if device.type != "cpu" and request.workers > 1:
         say(f"note: one process feeds {device}; --workers is for the CPU")
         return 1, records
@@ -154,14 +166,6 @@ def _tell(ensemble: Ensemble, request: Request, bar: tqdm) -> None:
                 say(line)
 
 
-def _say_what_is_used(weights: Weights, settings: GenerateSettings, workers: int) -> None:
-    say(
-        f"weights {weights.name} (sha256 {weights.sha256[:12]}), {settings.sampler.sampler} with "
-        f"{settings.sampler.num_steps} steps from {settings.start.start}, seed {settings.seed}, "
-        f"{_device(weights)}, {workers} process{'es' if workers > 1 else ''}"
-    )
-
-
 def _sum_up(tally: Tally, request: Request, seconds: float) -> None:
     """The last line. An empty input is always told of; a single molecule that failed has been."""
     if tally.molecules == 0:
@@ -175,9 +179,5 @@ def _sum_up(tally: Tally, request: Request, seconds: float) -> None:
         say(f"{place if tally.conformers else 'nothing written'}: {', '.join(parts)}, {seconds:.1f} s")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _device(weights: Weights) -> torch.device:
-    return next(weights.denoiser.parameters()).device
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"

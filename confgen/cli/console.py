@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import typer
@@ -92,7 +92,7 @@ def _interrupts_heard() -> Iterator[None]:
         yield
     finally:
         over.set()
-        if listener.is_alive():
+        with suppress(ProcessLookupError):  # it has just ended by itself
             signal.pthread_kill(listener.ident or 0, signal.SIGINT)
         listener.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -155,7 +155,7 @@ def generate(
                 force=force, failed=failed, report=report, weights=weights, device=device, workers=workers,
                 generate=_given(num_confs=num_confs, seed=seed, stereo=stereo, keep_invalid=keep_invalid or None,
                                 batch_size=batch_size, timeout_s=timeout),
-                sampler=_given(sampler=sampler, num_steps=steps), start=_given(start=start),
+                sampler=_given(sampler=sampler, num_steps=steps), start=start,
                 quiet=quiet, verbose=verbose, progress=progress,
             )
         )  # fmt: skip

@@ -28,9 +28,17 @@ def train(
     """Train a network; the folder RUN gets its log, checkpoints and weights."""
     with exits(f"go on with: confgen train {config} -o {output} --resume"):
         from confgen.device import choose_device
+        from confgen.recipe import read_recipe
         from confgen.train import train as run
+        from confgen.validation import validator
 
         trainer = run(
-            config, output, resume=resume, device=choose_device(device), max_minutes=max_minutes, progress=progress
+            config,
+            output,
+            resume=resume,
+            device=choose_device(device),
+            max_minutes=max_minutes,
+            validate=validator(read_recipe(config)),
+            progress=progress,
         )
         say(f"{trainer.step} steps; generate with --weights {output / 'weights'}")

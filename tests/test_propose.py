@@ -1,0 +1,152 @@
+"""Promises of sampling one molecule: each conformer follows from its seed, whatever the batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+from torch import nn
+
+from confgen import propose as module
+from confgen.denoiser import Denoiser
+from confgen.errors import MoleculeError
+from confgen.molecule import is_token, read_molecule
+from confgen.propose import StartSettings, propose
+from confgen.sampler import SAMPLERS, SamplerSettings
+
+SEEDS = [3, 2**62, 5, 8, 13]
+HARMONIC = StartSettings()
+ETKDG = StartSettings("etkdg", 0.3)
+ALANINE = "C[C@H](N)C(=O)O"
+
+
+@pytest.fixture(scope="module")
+def denoiser(tiny: dict[str, Any], randomise: Callable[..., nn.Module]) -> Denoiser:
+    made = Denoiser("clofnet", **tiny)
+    randomise(made)
+    return made.float().requires_grad_(False)
+
+
+def settings(sampler: str = "dpmpp", steps: int = 4) -> SamplerSettings:
+    return SamplerSettings(sampler=sampler, num_steps=steps)
+
+
+@pytest.mark.parametrize("start", [HARMONIC, ETKDG], ids=["harmonic", "etkdg"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_size_of_a_batch_does_not_change_the_conformers(
+    sampler: str, start: StartSettings, denoiser: Denoiser
+) -> None:
+    mol = read_molecule(ALANINE)
+    whole = propose(mol, SEEDS, denoiser, settings(sampler), start)
+    pieces = propose(mol, SEEDS, denoiser, settings(sampler), start, batch_size=2)
+    np.testing.assert_allclose(pieces, whole, atol=1e-3)
+
+
+def test_a_conformer_follows_from_its_own_seed(denoiser: Denoiser) -> None:
+    mol = read_molecule(ALANINE)
+    whole = propose(mol, SEEDS, denoiser, settings("sde"), HARMONIC)
+    np.testing.assert_allclose(propose(mol, SEEDS[2:3], denoiser, settings("sde"), HARMONIC), whole[2:3], atol=1e-3)
+
+
+def test_the_same_seeds_give_the_same_conformers(denoiser: Denoiser) -> None:
+    mol = read_molecule(ALANINE)
+    first = propose(mol, SEEDS, denoiser, settings("langevin"), HARMONIC)
+    torch.manual_seed(7)
+    np.testing.assert_array_equal(propose(mol, SEEDS, denoiser, settings("langevin"), HARMONIC), first)
+
+
+def test_other_seeds_give_other_conformers(denoiser: Denoiser) -> None:
+    first, second = propose(read_molecule(ALANINE), [1, 2], denoiser, settings(), HARMONIC)
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_what_is_placed_are_the_tokens(denoiser: Denoiser) -> None:
+    mol = read_molecule("[H]OC([H])([H])C")
+    pos = propose(mol, SEEDS, denoiser, settings(), HARMONIC)
+    assert pos.shape == (len(SEEDS), int(is_token(mol).sum()), 3)
+    assert pos.dtype == np.float64
+
+
+@pytest.mark.parametrize("smiles", ["[Na+]", "C", "[H+]"])
+def test_a_single_token_is_put_at_the_origin(smiles: str, denoiser: Denoiser) -> None:
+    np.testing.assert_array_equal(
+        propose(read_molecule(smiles), SEEDS, denoiser, settings(), HARMONIC), np.zeros((5, 1, 3))
+    )
+
+
+@pytest.mark.parametrize("start", [HARMONIC, ETKDG], ids=["harmonic", "etkdg"])
+@pytest.mark.parametrize("smiles", ["[H][H]", "N#N", "O=C=O"])
+def test_molecules_in_a_line_are_sampled(smiles: str, start: StartSettings, denoiser: Denoiser) -> None:
+    assert np.isfinite(propose(read_molecule(smiles), SEEDS, denoiser, settings("heun"), start)).all()
+
+
+def test_conformers_are_centred(denoiser: Denoiser) -> None:
+    pos = propose(read_molecule(ALANINE), SEEDS, denoiser, settings(), HARMONIC)
+    np.testing.assert_allclose(pos.mean(1), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_perfect_denoiser_gives_its_conformers_back(sampler: str, oracle: Callable[..., Any]) -> None:
+    mol = read_molecule(ALANINE)
+    perfect = oracle(mol)
+    [known] = perfect.known.values()
+    pos = propose(mol, SEEDS, perfect, settings(sampler, 8), HARMONIC)
+    distances = [torch.cdist(p, p) for p in (known, torch.from_numpy(pos))]
+    nearest = (distances[1].unsqueeze(1) - distances[0]).abs().amax((-1, -2)).amin(1)
+    assert nearest.max() < 1e-3
+
+
+def test_an_etkdg_start_stays_near_its_coordinates(oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    mol = read_molecule("CCCC")
+    perfect = oracle(mol)
+    [known] = perfect.known.values()
+    full = np.zeros((mol.GetNumAtoms(), 3))
+    full[is_token(mol)] = known[1].numpy()
+    monkeypatch.setattr(module, "embed", lambda _, seeds: [full for _ in seeds])
+    pos = torch.from_numpy(propose(mol, SEEDS, perfect, settings(), StartSettings("etkdg", 0.02)))
+    torch.testing.assert_close(
+        torch.cdist(pos, pos), torch.cdist(known[1:2], known[1:2]).expand(5, -1, -1), atol=0.05, rtol=0
+    )
+
+
+def test_an_etkdg_start_below_the_last_sigma_works(denoiser: Denoiser) -> None:
+    assert np.isfinite(propose(read_molecule("CCO"), SEEDS, denoiser, settings(), StartSettings("etkdg", 0.01))).all()
+
+
+def test_a_conformer_that_cannot_be_embedded_starts_from_the_prior(
+    denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol = read_molecule(ALANINE)
+    monkeypatch.setattr(module, "embed", lambda _, seeds: [None for _ in seeds])
+    fallen_back = propose(mol, SEEDS, denoiser, settings(), ETKDG)
+    np.testing.assert_allclose(fallen_back, propose(mol, SEEDS, denoiser, settings(), HARMONIC), atol=1e-3)
+
+
+def test_a_deadline_that_is_past_is_a_molecule_error(denoiser: Denoiser) -> None:
+    mol = read_molecule(ALANINE)
+    mol.SetProp("_confgen_origin", "mols.smi:7")
+    with pytest.raises(MoleculeError, match=r"mols\.smi:7.*--timeout") as error:
+        propose(mol, SEEDS, denoiser, settings(), HARMONIC, deadline=time.monotonic() - 1)
+    assert "\n" not in str(error.value)
+
+
+def test_a_deadline_to_come_is_no_hindrance(denoiser: Denoiser) -> None:
+    pos = propose(read_molecule("CCO"), [1], denoiser, settings(), HARMONIC, deadline=time.monotonic() + 60)
+    assert pos.shape == (1, 3, 3)
+
+
+def test_the_molecule_is_left_alone(denoiser: Denoiser) -> None:
+    mol = read_molecule(ALANINE)
+    before = Chem.MolToMolBlock(mol)
+    propose(mol, SEEDS, denoiser, settings(), ETKDG)
+    assert Chem.MolToMolBlock(mol) == before
+
+
+def test_a_molecule_that_only_a_hydrogen_holds_together_is_a_molecule_error(denoiser: Denoiser) -> None:
+    with pytest.raises(MoleculeError):
+        propose(read_molecule("C[H]->[Pt](Cl)Cl"), SEEDS, denoiser, settings(), HARMONIC)
