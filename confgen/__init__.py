@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from confgen.errors import ConfgenError, MoleculeError
-    from confgen.generate import Ensemble, GenerateSettings, Generator, load
+    from confgen.generate import Ensemble, Generator, load
     from confgen.molecule import read_molecule
     from confgen.readers import read_records
+    from confgen.settings import GenerateSettings
     from confgen.validity import check
     from confgen.writer import write_ensembles
 
@@ -27,7 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",
-    "GenerateSettings": "generate", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
+    "GenerateSettings": "settings", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
     "check": "validity", "write_ensembles": "writer",
 }  # fmt: skip
 

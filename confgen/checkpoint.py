@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from confgen import models
@@ -108,15 +109,16 @@ def save(
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "model.safetensors"
+    tensors = save_tensors({key: value.detach().cpu().half().contiguous() for key, value in state.items()})
     temporary = file.with_suffix(".tmp")
-    save_file({key: value.detach().cpu().half().contiguous() for key, value in state.items()}, temporary)
+    temporary.write_bytes(tensors)
     config = {
         "network": denoiser.name,
         "config": vars(denoiser.network.config),
         "sampling": sampling,
         "training": training,
         "parameters": sum(value.numel() for value in state.values()),
-        "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(tensors).hexdigest(),
     }
     temporary.replace(file)
     (folder / "config.tmp").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,55 +11,13 @@ import numpy as np
 from rdkit import Chem
 
 from confgen import checkpoint
-from confgen.assemble import assemble
 from confgen.checkpoint import Weights
 from confgen.device import choose_device
-from confgen.embed import embed
-from confgen.errors import CannotStart, MoleculeError, WeightsError
-from confgen.hydrogens import complete
+from confgen.drafts import Drafts, repair, sample_wrong
+from confgen.errors import MoleculeError
 from confgen.isomers import enumerate_stereo, unspecified
-from confgen.molecule import fragments, label, positions, with_positions
-from confgen.propose import STARTS, StartSettings, propose
-from confgen.sampler import SamplerSettings
-from confgen.validity import check
-
-STEREO_POLICIES = ("any", "enumerate", "error")
-
-
-@dataclass(frozen=True)
-class GenerateSettings:
-    """What to generate.
-
-    num_confs:     conformers per molecule (per stereoisomer with stereo="enumerate").
-    seed:          the same seed, molecule and weights give the same conformers.
-    stereo:        centres and double bonds left open: "any" spreads the conformers over the stereoisomers,
-                   "enumerate" makes each a molecule of its own, "error" refuses the molecule.
-    keep_invalid:  write conformers that fail a check, tagged, instead of replacing them.
-    attempts:      how often a conformer that fails a check is sampled again before ETKDG has to step in.
-    batch_size:    conformers per network call, None for what fits.     timeout_s: limit per molecule.
-    """
-
-    num_confs: int = 10
-    seed: int = 1
-    stereo: str = "any"
-    keep_invalid: bool = False
-    attempts: int = 3
-    batch_size: int | None = None
-    timeout_s: float | None = None
-    sampler: SamplerSettings = SamplerSettings()
-    start: StartSettings = StartSettings()
-
-    def __post_init__(self) -> None:
-        if self.num_confs < 1:
-            raise CannotStart(f"num_confs is {self.num_confs}; ask for at least 1 conformer")
-        if self.stereo not in STEREO_POLICIES:
-            raise CannotStart(f"stereo is {self.stereo!r}; choose one of {', '.join(STEREO_POLICIES)}")
-        if self.attempts < 0:
-            raise CannotStart(f"attempts is {self.attempts}; give 0 or more")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise CannotStart(f"batch_size is {self.batch_size}; give at least 1, or leave it out")
-        if self.timeout_s is not None and self.timeout_s <= 0:
-            raise CannotStart(f"timeout is {self.timeout_s} s; give a positive time, or leave it out")
+from confgen.molecule import label, with_positions
+from confgen.settings import GenerateSettings, default_settings
 
 
 @dataclass(frozen=True)
@@ -121,26 +78,6 @@ def load(weights: str = checkpoint.DEFAULT, device: str = "auto") -> Generator:
     return Generator(checkpoint.load(weights, choose_device(device)))
 
 
-def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:
-    """The settings that the weights' config recommends for a start ("harmonic" or "etkdg"; its own choice if None).
-
-    sampling: `start`, `start_sigma` and fields of SamplerSettings; a table `harmonic` or `etkdg` holds what differs for
-    that start. Raises WeightsError if they are not such settings.
-    """
-    chosen = start or sampling.get("start", StartSettings.start)
-    values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | sampling.get(chosen, {})
-    sigma = values.pop("start_sigma", StartSettings.sigma)
-    try:
-        return GenerateSettings(sampler=SamplerSettings(**values), start=StartSettings(start=chosen, sigma=sigma))
-    except TypeError as error:
-        raise WeightsError(f"the weights' config.json: {error} in its sampling settings; use other weights") from error
-
-
-def raw_settings(sampling: dict[str, Any]) -> GenerateSettings:
-    """`default_settings` for looking at the network alone: one attempt, and what fails a check is kept."""
-    return replace(default_settings(sampling), attempts=0, keep_invalid=True)
-
-
 def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) -> list[Ensemble]:
     """The ensembles of one molecule: one, or one per stereoisomer with stereo="enumerate"."""
     began = time.monotonic()
@@ -192,107 +129,40 @@ def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, se
     assert mol is not None
     count = settings.num_confs
     deadline = None if settings.timeout_s is None else time.monotonic() + settings.timeout_s
-    pos = np.zeros((count, mol.GetNumAtoms(), 3))
-    failed = [["missing"] for _ in range(count)]
-    sources = ["network"] * count
+    drafts = Drafts(np.zeros((count, mol.GetNumAtoms(), 3)), [["missing"] for _ in range(count)], ["network"] * count)
     for attempt in range(settings.attempts + 1):
-        pending = [k for k in range(count) if failed[k]]
-        for first, isomer in enumerate(isomers):
-            own = [k for k in pending if k % len(isomers) == first]
-            if own:
-                seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
-                try:
-                    proposed = _propose_whole(isomer, seeds, weights, settings, deadline)
-                except MoleculeError:  # out of time: what earlier attempts made stays
-                    if all(names == ["missing"] for names in failed):
-                        raise
-                    continue
-                _keep_better(own, proposed, check(with_positions(isomer, proposed)), pos, failed)
-        if settings.keep_invalid or not any(failed):
+        try:
+            sample_wrong(drafts, isomers, weights, settings, attempt, deadline)
+        except MoleculeError:  # out of time: what earlier attempts made stays
+            if all(names == ["missing"] for names in drafts.failed):
+                raise
             break
-    else:
-        _repair(isomers, settings, pos, failed, sources, deadline)
-    kept = [k for k in range(count) if settings.keep_invalid or not failed[k]]
+        if settings.keep_invalid or not drafts.wrong():
+            break
+    if not settings.keep_invalid:
+        repair(drafts, isomers, settings, deadline)
+    return _finished(blank, drafts, settings)
+
+
+def _finished(blank: Ensemble, drafts: Drafts, settings: GenerateSettings) -> Ensemble:
+    """The blank with the drafts that are valid, or all of them with keep_invalid, and a note if that is not all."""
+    assert blank.mol is not None
+    wrong = drafts.wrong()
+    kept = [k for k in range(settings.num_confs) if settings.keep_invalid or k not in wrong]
+    reasons = ", ".join(sorted({name for names in drafts.failed for name in names}))
     if not kept:
-        reasons = ", ".join(sorted({name for names in failed for name in names}))
         raise MoleculeError(
-            f"{label(mol)}: no valid conformer in {count} ({reasons} failed); --keep-invalid writes them"
+            f"{label(blank.mol)}: no valid conformer in {settings.num_confs} ({reasons} failed); "
+            "--keep-invalid writes them"
         )
-    notes = []
-    if len(kept) < count:
-        reasons = ", ".join(sorted({name for names in failed for name in names}))
-        notes = [f"{label(mol)}: {len(kept)} of {count} conformers; the others failed {reasons}"]
+    note = f"{label(blank.mol)}: {len(kept)} of {settings.num_confs} conformers; the others failed {reasons}"
     return replace(
         blank,
-        mol=with_positions(mol, pos[kept]),
-        checks=[failed[k] for k in kept],
-        sources=[sources[k] for k in kept],
-        notes=notes,
+        mol=with_positions(blank.mol, drafts.pos[kept]),
+        checks=[drafts.failed[k] for k in kept],
+        sources=[drafts.sources[k] for k in kept],
+        notes=[note] if len(kept) < settings.num_confs else [],
     )
-
-
-def _propose_whole(
-    mol: Chem.Mol, seeds: Sequence[int], weights: Weights, settings: GenerateSettings, deadline: float | None
-) -> np.ndarray:
-    """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side."""
-    atoms = fragments(mol)
-    parts = []
-    for part in _fragment_mols(mol):
-        if part.GetNumAtoms() == 1:
-            parts.append(np.zeros((len(seeds), 1, 3)))
-            continue
-        tokens = propose(
-            part, seeds, weights.denoiser, settings.sampler, settings.start,
-            batch_size=settings.batch_size, deadline=deadline,
-        )  # fmt: skip
-        finished = complete(part, tokens)
-        parts.append(positions(finished))
-    return assemble(mol, atoms, parts)
-
-
-def _repair(
-    isomers: Sequence[Chem.Mol],
-    settings: GenerateSettings,
-    pos: np.ndarray,
-    failed: list[list[str]],
-    sources: list[str],
-    deadline: float | None,
-) -> None:
-    """ETKDG coordinates for the conformers that are still wrong."""
-    for k in [k for k in range(len(failed)) if failed[k]]:
-        if deadline is not None and time.monotonic() > deadline:
-            return
-        isomer = isomers[k % len(isomers)]
-        parts = [embed(part, [conformer_seed(settings.seed, k, -1)])[0] for part in _fragment_mols(isomer)]
-        if any(part is None for part in parts):
-            continue
-        proposed = assemble(isomer, fragments(isomer), [part[None] for part in parts if part is not None])
-        names = check(with_positions(isomer, proposed))
-        if not names[0]:
-            pos[k], failed[k], sources[k] = proposed[0], [], "etkdg"
-
-
-def _keep_better(
-    own: list[int], proposed: np.ndarray, names: list[list[str]], pos: np.ndarray, failed: list[list[str]]
-) -> None:
-    """Takes over proposals that pass, and for now those that fail less than what is there."""
-    for k, new, wrong in zip(own, proposed, names, strict=True):
-        if failed[k] == ["missing"] or len(wrong) < len(failed[k]):
-            pos[k], failed[k] = new, wrong
-
-
-def conformer_seed(seed: int, conformer: int, attempt: int) -> int:
-    """A seed of its own, 0..2^63-1, for every conformer and attempt."""
-    digest = hashlib.sha256(f"{seed}/{conformer}/{attempt}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _fragment_mols(mol: Chem.Mol) -> list[Chem.Mol]:
-    """Connected parts as molecules of their own, stereochemistry kept."""
-    parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
-    for part in parts:
-        Chem.GetSymmSSSR(part)
-    return list(parts) if len(parts) > 1 else [mol]
 
 
 def _name(mol: Chem.Mol) -> str:

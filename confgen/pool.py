@@ -26,9 +26,10 @@ from rdkit import Chem, rdBase
 
 from confgen.checkpoint import Weights, load
 from confgen.errors import MoleculeError, WeightsError
-from confgen.generate import Ensemble, GenerateSettings, ensembles_of
+from confgen.generate import Ensemble, ensembles_of
 from confgen.molecule import label
 from confgen.readers import Record
+from confgen.settings import GenerateSettings
 
 FEW_CONFORMERS = 80  # up to here workers, who take 2.5 s to start (measured), cost more time than they save
 WINDOW_PER_WORKER = 8  # molecules read ahead, and results that wait for a slow molecule before them

@@ -32,19 +32,25 @@ FEWEST = 4
 
 @dataclass(frozen=True)
 class StartSettings:
-    """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates noised to `sigma`.
+    """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates taken to be at level `sigma`.
 
-    Raises CannotStart for another start, and for a sigma that is not positive.
+    noise: share of the noise of that level that is really added to RDKit's coordinates. With 1 the sampler draws from
+           what the network has learned about molecules like the one noised; with less, at a lower temperature: it
+           moves the coordinates to where the network finds them likely, as a force field would move them downhill.
+    Raises CannotStart for another start, a sigma that is not positive, and a negative share.
     """
 
     start: str = "harmonic"
     sigma: float = 0.5
+    noise: float = 1.0
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
             raise CannotStart(f"start is {self.start!r}; choose one of {', '.join(STARTS)}")
         if not self.sigma > 0:
             raise CannotStart(f"the sigma to start from is {self.sigma}; give a positive one")
+        if not self.noise >= 0:
+            raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
 
 
 def propose(
@@ -142,8 +148,8 @@ def _sample(
 def _starting_points(
     known: list[np.ndarray] | None, start: StartSettings, settings: SamplerSettings, draw: Draw, mask: Tensor
 ) -> tuple[Tensor, float]:
-    """Noisy positions (K, T, 3) and the sigma they are at."""
+    """Positions (K, T, 3) to start from and the sigma they are taken to be at."""
     if known is None:
         return settings.sigma_max * draw(), settings.sigma_max
     clean = torch.from_numpy(np.stack(known)).to(mask.device, torch.float32)
-    return centre(clean, mask) + start.sigma * draw(), start.sigma
+    return centre(clean, mask) + start.noise * start.sigma * draw(), start.sigma

@@ -14,10 +14,11 @@ from confgen.checkpoint import Weights
 from confgen.dataset import read_row, stereo_from_positions
 from confgen.denoiser import Denoiser
 from confgen.errors import InputError
-from confgen.generate import ensembles_of, raw_settings
+from confgen.generate import ensembles_of
 from confgen.molecule import with_positions
 from confgen.recipe import Recipe
 from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix
+from confgen.settings import raw_settings
 from confgen.train import Validate
 
 THRESHOLD = 0.75

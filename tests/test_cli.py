@@ -25,10 +25,10 @@ from confgen.cli import app
 from confgen.cli.generate import generate
 from confgen.denoiser import Denoiser
 from confgen.formats import confgen_version
-from confgen.generate import STEREO_POLICIES, GenerateSettings
-from confgen.propose import StartSettings
+from confgen.propose import STARTS
 from confgen.readers import read_records
 from confgen.sampler import SAMPLERS
+from confgen.settings import STEREO_POLICIES, GenerateSettings
 from confgen.writer import FORMATS
 
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
@@ -111,9 +111,6 @@ def test_defaults_in_the_help_are_those_of_the_settings(option: str, setting: st
 
 def test_the_default_weights_are_those_of_the_checkpoints() -> None:
     assert inspect.signature(generate).parameters["weights"].default == checkpoint.DEFAULT
-
-
-STARTS = get_args(get_type_hints(StartSettings)["start"])
 
 
 @pytest.mark.parametrize(

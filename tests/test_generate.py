@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen import generate as module
+from confgen import drafts as module
 from confgen.checkpoint import Weights
+from confgen.drafts import conformer_seed
 from confgen.errors import CannotStart, MoleculeError
-from confgen.generate import Ensemble, GenerateSettings, Generator, conformer_seed, default_settings
+from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import fragments, read_molecule
 from confgen.sampler import SamplerSettings
+from confgen.settings import GenerateSettings, default_settings
 from confgen.stereo import mismatches_all
 from confgen.validity import check
 

@@ -17,11 +17,12 @@ from rdkit import Chem
 from confgen import checkpoint
 from confgen.denoiser import Denoiser
 from confgen.errors import WeightsError
-from confgen.generate import Ensemble, GenerateSettings
+from confgen.generate import Ensemble
 from confgen.molecule import from_molblock, from_smiles
 from confgen.pool import FEW_CONFORMERS, available_cores, choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.sampler import SamplerSettings
+from confgen.settings import GenerateSettings
 
 SETTINGS = GenerateSettings(num_confs=2, keep_invalid=True, stereo="enumerate", sampler=SamplerSettings(num_steps=2))
 

@@ -17,10 +17,11 @@ from confgen.cli.console import say
 from confgen.cli.journal import Journal, refuse_shared_files
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
-from confgen.generate import Ensemble, GenerateSettings, default_settings
+from confgen.generate import Ensemble
 from confgen.molecule import label
 from confgen.pool import choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
+from confgen.settings import GenerateSettings, default_settings
 from confgen.writer import Writer
 
 NOTHING_TO_WRITE, SOME_FAILED = 4, 3

@@ -40,7 +40,7 @@ def show_weights(
     """Show what is known of one set of weights."""
     with exits("nothing was changed"):
         from confgen.checkpoint import find, read_config
-        from confgen.generate import default_settings
+        from confgen.settings import default_settings
 
         folder = find(name)
         config = read_config(folder)

@@ -19,13 +19,13 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 import confgen
 from confgen.errors import CannotStart, MoleculeError
-from confgen.generate import GenerateSettings
 from confgen.molecule import positions, with_positions
 from confgen.propose import StartSettings
 from confgen.sampler import SamplerSettings
+from confgen.settings import GenerateSettings
 
 NAMES = ("etkdg", "conforge", "confgen")
-SHORT = {"steps": "num_steps", "start_sigma": "sigma"}
+SHORT = {"steps": "num_steps", "start_sigma": "sigma", "start_noise": "noise"}
 TIMEOUT_S = 60  # of CONFORGE, for one molecule
 MMFF_ITERATIONS = 1000
 
