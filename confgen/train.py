@@ -1,7 +1,7 @@
 """Training of the denoiser: one loop for a laptop's CPU and a GPU, resumable at any step.
 
 The folder of a run holds `config.toml` (as given), `log.jsonl`, `last.pt` (everything needed to go on) and `weights/`
-(the averaged weights, ready for `confgen generate --weights RUN/weights`).
+(the averaged weights with the skeleton of a model card, ready for `confgen generate --weights RUN/weights`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from confgen import checkpoint
+from confgen.card import write_card
 from confgen.dataset import Pack, packed
 from confgen.denoiser import Denoiser
 from confgen.errors import ConfgenError, InputError, OutputError
@@ -103,6 +104,7 @@ class Trainer:
             "torch": torch.__version__,
         }
         checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story)
+        write_card(run / "weights", self.recipe)
 
     def restore(self, run: Path) -> None:
         """Goes back to where `last.pt` was written."""

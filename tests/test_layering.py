@@ -34,6 +34,7 @@ LAYERS = {
     "checkpoint": 4,
     "sampler": 4,
     "dataset": 5,
+    "card": 6,
     "drafts": 5,
     "formats": 5,
     "generate": 5,

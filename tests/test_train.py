@@ -115,6 +115,16 @@ def test_a_finished_run_is_left_alone_when_resumed(config: MakeConfig, tmp_path:
     assert (tmp_path / "run/last.pt").read_bytes() == before
 
 
+def test_the_weights_come_with_a_card_that_is_not_overwritten(config: MakeConfig, tmp_path: Path) -> None:
+    recipe = config(steps=2)
+    train(recipe, tmp_path / "run", max_minutes=0, progress=False)
+    card = tmp_path / "run/weights/README.md"
+    assert "100% of the samples" in card.read_text()
+    card.write_text("written by a person")
+    train(recipe, tmp_path / "run", resume=True, progress=False)
+    assert card.read_text() == "written by a person"
+
+
 def test_a_run_that_exists_is_not_started_again(config: MakeConfig, tmp_path: Path) -> None:
     recipe = config(steps=1)
     train(recipe, tmp_path / "run", progress=False)
