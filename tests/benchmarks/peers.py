@@ -22,7 +22,7 @@ from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions, with_positions
 from confgen.propose import StartSettings
 from confgen.sampler import SamplerSettings
-from confgen.settings import GenerateSettings
+from confgen.settings import GenerateSettings, default_settings
 
 NAMES = ("etkdg", "conforge", "confgen")
 SHORT = {"steps": "num_steps", "start_sigma": "sigma", "start_noise": "noise"}
@@ -148,8 +148,10 @@ def _conforge() -> tuple[str, Run]:
 def _confgen(options: str, weights: str, seed: int, device: str) -> tuple[str, Run]:
     changes = dict(_setting(text) for text in options.split(",") if text)
     generator = confgen.load(str(changes.pop("weights", weights)), device=device)
-    settings = replace(_changed(generator.settings, changes), seed=seed)
     loaded = generator.weights
+    begin = changes.get("start")
+    recommended = default_settings(loaded.sampling, None if begin is None else str(begin))
+    settings = replace(_changed(recommended, changes), seed=seed)
 
     def run(mol: Chem.Mol, count: int) -> Made:
         ensemble = next(iter(confgen.Generator(loaded, replace(settings, num_confs=count)).generate_many([mol])))
@@ -159,11 +161,11 @@ def _confgen(options: str, weights: str, seed: int, device: str) -> tuple[str, R
         return Made(positions(ensemble.mol), ensemble.sources)
 
     sampler, start = settings.sampler, settings.start
-    begin = f"etkdg at sigma {start.sigma}" if start.start == "etkdg" else f"{start.start} at sigma {sampler.sigma_max}"
+    place = f"sigma {sampler.sigma_max}" if start.start == "harmonic" else f"sigma {start.sigma}, noise {start.noise}"
     after = "invalid ones kept" if settings.keep_invalid else f"{settings.attempts} further attempts, then ETKDG"
     return (
         f"confgen {version('confgen-mol')}, weights {loaded.name} (sha256 {loaded.sha256[:12]}), seed {seed}, "
-        f"{sampler.sampler} {sampler.num_steps} steps from {begin}, {after}, on {device}"
+        f"{sampler.sampler} {sampler.num_steps} steps from {start.start} at {place}, {after}, on {device}"
         + "".join(f", {key}={value}" for key, value in changes.items()),
         run,
     )
