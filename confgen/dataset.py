@@ -8,7 +8,6 @@ and the step, so a run that is resumed sees what it would have seen.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -243,9 +242,3 @@ def _same_hand(pos: np.ndarray, centres: np.ndarray, wanted: np.ndarray) -> np.n
     volume = np.einsum("kcx,kcx->kc", a - i, np.cross(b - i, c - i))
     keep: np.ndarray = ((np.sign(volume) == wanted) | (wanted == 0)).all(1)
     return keep
-
-
-def describe(path: Path) -> dict[str, str]:
-    """What the header of a pack says of its source and size."""
-    with safe_open(path, "pt") as file:
-        return dict(json.loads(json.dumps(file.metadata() or {})))

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import torch
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDistGeom, rdMolDescriptors
+from rdkit.Chem import rdDistGeom
 from torch_geometric.data import Data
 
 from confgen.models.dense import NODE_FEATURES, PAIR_FEATURES
@@ -177,14 +177,9 @@ def _centres(mol: Chem.Mol, place: dict[int, int]) -> tuple[np.ndarray, np.ndarr
 
 
 def _bounds(mol: Chem.Mol) -> np.ndarray:
-    """Lower and upper distances of all atoms, (N, N, 2) float32 angstrom, from RDKit's distance geometry.
-
-    Triangle smoothing fails for some strained or exotic molecules; the unsmoothed bounds then serve.
-    """
-    copy = Chem.Mol(mol)
-    rdMolDescriptors.CalcNumRings(copy)
+    """Lower and upper distances of all atoms, (N, N, 2) float32 angstrom, from RDKit's distance geometry."""
     with rdBase.BlockLogs():  # RDKit's force field types warn about metals and noble gases
-        matrix = rdDistGeom.GetMoleculeBoundsMatrix(copy, useMacrocycle14config=True)
+        matrix = rdDistGeom.GetMoleculeBoundsMatrix(mol, useMacrocycle14config=True)
     upper = np.triu(matrix, 1)
     lower = np.tril(matrix, -1)
     return np.stack((lower + lower.T, upper + upper.T), axis=-1).astype(np.float32)

@@ -59,11 +59,6 @@ def gaussian_root(mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.diag_embed(atoms) - atoms[:, :, None] * atoms[:, None, :] / count
 
 
-def noise(root: Tensor, eps: Tensor) -> Tensor:
-    """Noise of the prior at level 1, (B, M, 3), from standard normal eps (B, M, 3); the quick way, for training."""
-    return root @ eps
-
-
 def draw_noise(root: Tensor, mask: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     """Noise of the prior at level 1, (B, M, 3) of the root's dtype and device, row b drawn from generators[b].
 

@@ -23,7 +23,7 @@ from confgen import checkpoint
 from confgen.card import write_card
 from confgen.dataset import Pack, packed
 from confgen.denoiser import Denoiser
-from confgen.errors import ConfgenError, InputError, OutputError
+from confgen.errors import ConfgenError, InputError, OutputError, WeightsError
 from confgen.mixture import Batch, Mixture
 from confgen.recipe import Recipe, read_recipe
 
@@ -54,7 +54,7 @@ class Trainer:
         self.seconds = 0.0
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the optimiser; its loss and gradient norm stay on the device, so that nothing waits for them."""
+        """One step of the optimiser; what comes back stays on the device until it is logged."""
         optim = self.recipe.optim
         for group in self.optimizer.param_groups:
             group["lr"] = optim.lr * optim.factor(self.step)
@@ -88,6 +88,14 @@ class Trainer:
         copy = Denoiser(self.recipe.network, **self.recipe.config).to(self.device)
         copy.load_state_dict(self.average)
         return copy.eval().requires_grad_(False)
+
+    def begin_with(self, weights: str) -> None:
+        """Takes over trained weights, a name or a folder, both as they are and as the average."""
+        given = checkpoint.load(weights, self.device).denoiser
+        if (given.name, given.network.config) != (self.denoiser.name, self.denoiser.network.config):
+            raise WeightsError(f"{weights}: made for another network or size; give the same [model] in the config")
+        self.denoiser.load_state_dict(given.state_dict())
+        self.average = {name: value.detach().clone() for name, value in given.named_parameters()}
 
     def save(self, run: Path) -> None:
         """Writes `last.pt` and `weights/`, whole or not at all."""
@@ -126,6 +134,7 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    init: str | None = None,
     device: torch.device | str = "cpu",
     max_minutes: float | None = None,
     validate: Validate | None = None,
@@ -134,9 +143,11 @@ def train(
     """Trains as the TOML file says, into the folder `run`; returns the trainer at its last step.
 
     resume:       go on from `run/last.pt`; the data come in the order they would have had.
+    init:         weights (a name or a folder) to start a new run from, with a fresh optimiser; no part of a resume.
     max_minutes:  stop, with everything saved, after that time in this call.
     validate:     figures of the averaged weights, logged every `optim.validate_every` steps.
-    Raises InputError for a bad config or data, OutputError if the run exists and `resume` is off, Diverged.
+    Raises InputError for a bad config or data, WeightsError if `init` is not of this network, OutputError if the run
+    exists and `resume` is off, Diverged.
     """
     recipe = read_recipe(config)
     if (run / "last.pt").exists() and not resume:
@@ -149,6 +160,8 @@ def train(
     trainer = Trainer(recipe, device)
     if resume and (run / "last.pt").exists():
         trainer.restore(run)
+    elif init is not None:
+        trainer.begin_with(init)
     _loop(trainer, mixture, run, max_minutes, validate, progress)
     return trainer
 

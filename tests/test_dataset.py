@@ -14,7 +14,7 @@ import torch
 from rdkit import Chem
 
 from confgen import dataset
-from confgen.dataset import Pack, describe, packed, read_row, stereo_from_positions
+from confgen.dataset import Pack, packed, read_row, stereo_from_positions
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
@@ -131,10 +131,6 @@ def test_a_changed_file_is_packed_anew(tmp_path: Path, row_of: RowOf) -> None:
         pq.write_table(table, source, compression="none", use_dictionary=False)
         made.append(packed(source, tmp_path / "cache", 1))
     assert made[0] != made[1]
-
-
-def test_the_header_tells_source_and_size(pack_file: Path, ensemble_rows: Rows) -> None:
-    assert describe(pack_file) | {"source": "tiny.parquet", "molecules": str(len(ensemble_rows))} == describe(pack_file)
 
 
 def test_a_missing_column_is_an_input_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from confgen import checkpoint
 from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
-from confgen.errors import InputError, OutputError
+from confgen.errors import InputError, OutputError, WeightsError
 from confgen.mixture import Batch, Mixture
 from confgen.recipe import read_recipe
 from confgen.train import Diverged, Trainer, train
@@ -113,6 +113,23 @@ def test_a_finished_run_is_left_alone_when_resumed(config: MakeConfig, tmp_path:
     before = (tmp_path / "run/last.pt").read_bytes()
     train(recipe, tmp_path / "run", resume=True, progress=False)
     assert (tmp_path / "run/last.pt").read_bytes() == before
+
+
+def test_a_new_run_can_begin_with_trained_weights(config: MakeConfig, tmp_path: Path) -> None:
+    train(config(steps=3), tmp_path / "first", progress=False)
+    trainer = Trainer(read_recipe(config()), torch.device("cpu"))
+    trainer.begin_with(str(tmp_path / "first"))
+    given = checkpoint.load(str(tmp_path / "first")).denoiser
+    for own, average, wanted in zip(
+        trainer.denoiser.parameters(), trainer.average.values(), given.parameters(), strict=True
+    ):
+        assert torch.equal(own, wanted)
+        assert torch.equal(average, wanted)
+
+
+def test_weights_of_another_size_cannot_begin_a_run(config: MakeConfig, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="another network or size"):
+        train(config(steps=1), tmp_path / "run", init=checkpoint.DEFAULT, progress=False)
 
 
 def test_the_weights_come_with_a_card_that_is_not_overwritten(config: MakeConfig, tmp_path: Path) -> None:

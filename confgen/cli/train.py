@@ -15,6 +15,10 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file that says what to train, and on what.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that the folder holds.")] = False,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", metavar="NAME|DIR", show_default=False, help="Trained weights to begin a new run with."),
+    ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, or cuda:1 and so on.")] = "auto",
     max_minutes: Annotated[
         float | None,
@@ -36,6 +40,7 @@ def train(
             config,
             output,
             resume=resume,
+            init=init,
             device=choose_device(device),
             max_minutes=max_minutes,
             validate=validator(read_recipe(config)),
