@@ -289,7 +289,7 @@ def test_mol2_records_are_split_and_bad_ones_named():
 # Standard input
 
 
-@pytest.mark.parametrize("content", [b"CCO ethanol\n", gzip.compress(b"CCO ethanol\n")])
+@pytest.mark.parametrize("content", [b"CCO ethanol\n", gzip.compress(b"CCO ethanol\n", mtime=0)], ids=["plain", "gzip"])
 def test_stdin_may_be_smiles_lines(content, monkeypatch):
     give_stdin(monkeypatch, content)
     assert summary("-") == [("CCO", "ethanol", "stdin:1")]
