@@ -37,28 +37,36 @@ ALL_PROPERTIES = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPic
 
 
 def generate_serial(
-    records: Iterable[Record], weights: Weights, settings: GenerateSettings
+    records: Iterable[Record], weights: Weights, settings: GenerateSettings, counts: Iterable[int] | None = None
 ) -> Generator[list[Ensemble], None, None]:
-    """The ensembles of each record (several with stereo="enumerate"); one with its error if it could not be read."""
-    for record in records:
+    """The ensembles of each record (several with stereo="enumerate"); one with its error if it could not be read.
+
+    counts: conformers of each record, where they are not those of the settings.
+    """
+    for record, count in _counted(records, counts, settings):
         if record.mol is None:
             yield [_failure(record, record.error, settings)]
         else:
-            yield ensembles_of(record.mol, weights, settings)
+            yield ensembles_of(record.mol, weights, replace(settings, num_confs=count))
 
 
 def generate_parallel(
-    records: Iterable[Record], weights_name: str, settings: GenerateSettings, workers: int, sha256: str | None = None
+    records: Iterable[Record],
+    weights_name: str,
+    settings: GenerateSettings,
+    workers: int,
+    sha256: str | None = None,
+    counts: Iterable[int] | None = None,
 ) -> Generator[list[Ensemble], None, None]:
     """What `generate_serial` gives, in the same order, by worker processes with one CPU thread each.
 
     A molecule on which a worker dies gives an ensemble with an error, and the rest goes on. Records are read a few
     ahead, never all. Close the iterator to end the workers early.
-    sha256: of the weights, if they have to be the same as the caller's.
+    sha256: of the weights, if they have to be the same as the caller's.     counts: as in `generate_serial`.
     Raises: WeightsError if the workers cannot load them; RuntimeError if one ends in an
             exception, which it has printed.
     """
-    source = iter(records)
+    source = _counted(records, counts, settings)
     crew: list[_Worker] = []
     pending: deque[_Task] = deque()
     try:
@@ -101,9 +109,10 @@ def available_cores() -> int:
 
 @dataclass
 class _Task:
-    """One record on its way, and its ensembles once they are there."""
+    """One record on its way, how many conformers it shall have, and its ensembles once they are there."""
 
     record: Record
+    count: int
     ensembles: list[Ensemble] | None = None
 
 
@@ -119,23 +128,30 @@ class _Worker:
 _Common = tuple[str, str | None, GenerateSettings]  # weights and their sha256, settings: the same for every worker
 
 
+def _counted(
+    records: Iterable[Record], counts: Iterable[int] | None, settings: GenerateSettings
+) -> Iterator[tuple[Record, int]]:
+    """The records, each with the number of its conformers."""
+    return zip(records, itertools.repeat(settings.num_confs) if counts is None else counts, strict=False)
+
+
 def _hand_out(
-    records: Iterator[Record], pending: deque[_Task], crew: list[_Worker], most: int, common: _Common
+    records: Iterator[tuple[Record, int]], pending: deque[_Task], crew: list[_Worker], most: int, common: _Common
 ) -> bool:
     """Reads records for all who are idle, and says whether there may be more; workers start as there is work."""
     idle = [worker for worker in crew if worker.task is None]
     while len(pending) < WINDOW_PER_WORKER * most and (idle or len(crew) < most):
-        record = next(records, None)
+        record, count = next(records, (None, 0))
         if record is None:
             return False
-        pending.append(_Task(record))
+        pending.append(_Task(record, count))
         if record.mol is None:
             pending[-1].ensembles = [_failure(record, record.error, common[2])]
             continue
         worker = idle.pop() if idle else _start(crew, common)
         worker.task = pending[-1]
         with suppress(ConnectionError):  # it has died meanwhile, as will be noticed when its answer is due
-            worker.pipe.send_bytes(record.mol.ToBinary(ALL_PROPERTIES))
+            worker.pipe.send((count, record.mol.ToBinary(ALL_PROPERTIES)))
     return True
 
 
@@ -204,8 +220,8 @@ def _work(pipe: Connection, weights_name: str, sha256: str | None, settings: Gen
             pipe.send_bytes(pickle.dumps(error))
             return
         while True:
-            mol = Chem.Mol(pipe.recv_bytes())  # type: ignore[call-overload] # RDKit's stubs know str only
-            pipe.send_bytes(_packed(ensembles_of(mol, weights, settings)))
+            count, binary = pipe.recv()
+            pipe.send_bytes(_packed(ensembles_of(Chem.Mol(binary), weights, replace(settings, num_confs=count))))
 
 
 def _packed(ensembles: Sequence[Ensemble]) -> bytes:

@@ -92,6 +92,13 @@ def test_molecules_come_back_from_workers_as_they_were(both: tuple[list[Ensemble
     assert described[1][4][1].items() >= {"pIC50": "6.5", "_private": "kept", "_Name": "tagged"}.items()
 
 
+def test_each_record_may_have_a_count_of_its_own(weights: str) -> None:
+    records, counts = [record("CCO"), record("[K+]"), record("CC")], [3, 1, 2]
+    serial = generate_serial(records, checkpoint.load(weights), SETTINGS, counts)
+    for made in (only(serial), only(generate_parallel(records, weights, SETTINGS, 2, counts=counts))):
+        assert [e.mol.GetNumConformers() for e in made if e.mol is not None] == counts
+
+
 def test_a_worker_that_is_killed_costs_its_molecule_only(weights: str) -> None:
     def records() -> Iterator[Record]:
         yield record("CCO", "unlucky")
