@@ -7,7 +7,8 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem, Mol, rdMolTransforms
 
-from confgen.validity import Limits, check
+from confgen.contacts import Limits
+from confgen.validity import check
 
 
 def embedded(smiles: str, num_confs: int = 1) -> Mol:
@@ -120,6 +121,72 @@ def test_a_twisted_alkene_fails() -> None:
     mol = embedded("CC(C)=C(C)C")
     rdMolTransforms.SetDihedralDeg(mol.GetConformer(), 0, 1, 3, 4, 60.0)
     assert "double_bond_flat" in check(mol)[0]
+
+
+def held(smiles: str, torsion: tuple[int, int, int, int], angle_deg: float) -> Mol:
+    """A conformer relaxed with a torsion held at an angle."""
+    mol = embedded(smiles)
+    for target in np.linspace(0.0, angle_deg, 7):
+        field = AllChem.MMFFGetMoleculeForceField(mol, AllChem.MMFFGetMoleculeProperties(mol))
+        field.Initialize()
+        field.MMFFAddTorsionConstraint(*torsion, False, target - 1.0, target + 1.0, 500.0)
+        field.Minimize(maxIts=2000)
+    return mol
+
+
+@pytest.mark.parametrize(
+    ("smiles", "torsion"),
+    [("O=C1CCCCN1", (2, 1, 6, 5)), ("O=C1CCCCCCN1", (2, 1, 8, 7)), ("O=C1CCCCCO1", (2, 1, 7, 6))],
+)
+def test_a_small_ring_holds_no_trans_amide_and_no_trans_ester(smiles: str, torsion: tuple[int, int, int, int]) -> None:
+    assert "ring_cis" not in check(held(smiles, torsion, 0.0))[0]
+    assert "ring_cis" in check(held(smiles, torsion, 165.0))[0]
+
+
+@pytest.mark.parametrize(
+    ("smiles", "torsion"), [("O=C1CCCCCCCCCCN1", (2, 1, 12, 11)), ("O=C1CCCCCCCCN1", (2, 1, 10, 9))]
+)
+def test_a_large_ring_may_hold_a_trans_amide(smiles: str, torsion: tuple[int, int, int, int]) -> None:
+    mol = held(smiles, torsion, 180.0)
+    assert abs(rdMolTransforms.GetDihedralDeg(mol.GetConformer(), *torsion)) > 130
+    assert check(mol) == [[]]
+
+
+def test_a_flattened_cyclohexane_fails() -> None:
+    angles = np.arange(6) * np.pi / 3
+    ring = np.stack([1.54 * np.cos(angles), 1.54 * np.sin(angles), np.zeros(6)], axis=1)
+    mol = placed(Chem.MolFromSmiles("C1CCCCC1"), ring)
+    assert check(mol) == [["ring_pucker"]]
+
+
+def test_a_flat_barbiturate_passes() -> None:
+    mol = embedded("O=C1CC(=O)NC(=O)N1")
+    pos = mol.GetConformer().GetPositions()
+    ring = list(mol.GetRingInfo().AtomRings()[0])
+    centred = pos - pos[ring].mean(axis=0)
+    normal = np.linalg.svd(centred[ring])[2][2]
+    pos[ring] -= np.outer(centred[ring] @ normal, normal)
+    assert check(placed(mol, pos)) == [[]]
+
+
+@pytest.mark.parametrize("umbrella", [0.0, 0.3])
+def test_an_atom_beside_its_four_neighbours_fails(umbrella: float) -> None:
+    """A square, and one with the centre above it."""
+    square = 1.77 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]], dtype=float)
+    square[0, 2] = umbrella
+    assert check(placed(Chem.MolFromSmiles("C(Cl)(Cl)(Cl)Cl"), square))[0] == ["tetrahedral"]
+
+
+def test_bicyclobutane_may_have_inverted_carbons() -> None:
+    assert check(embedded("C1C2C1C2C")) == [[]]
+
+
+def test_heavy_atoms_alone_can_be_looked_at() -> None:
+    mol = embedded("CCO")
+    pos = mol.GetConformer().GetPositions()
+    pos[8] = pos[2] + 0.2  # the hydrogen of the hydroxyl group
+    failed = check(placed(mol, pos))[0]
+    assert ("bond_lengths" in failed, check(placed(mol, pos), Limits(hydrogens=False))) == (True, [[]])
 
 
 def test_a_cyclophosphazene_need_not_be_flat() -> None:
