@@ -1,0 +1,135 @@
+"""Semiempirical quantum chemistry by tblite: ASE calculators, and single points with dipole moment and orbital gap.
+
+tblite is the optional extra `xtb`; without it every function here that needs it raises one clear error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.optimize import LBFGS
+from rdkit import Chem
+from rdkit.Chem import Mol
+
+from confgen.errors import CannotStart
+
+# Bannwarth et al., J. Chem. Theory Comput. 2019, 15, 1652 (GFN2); Grimme et al., ibid. 2017, 13, 1989 (GFN1).
+METHODS = {"gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
+INSTALL = "pip install 'confgen-mol[xtb]'"
+KCAL_MOL_EV = units.kcal / units.mol
+HARTREE_KCAL_MOL = units.Hartree / KCAL_MOL_EV
+
+
+@dataclass(frozen=True)
+class SinglePoint:
+    """What one geometry is found to have; the energy is absolute, the gap nan where there is no empty orbital.
+
+    dipole_debye: its magnitude; of an ion about the centre of mass, for about another point it would be another.
+    """
+
+    energy_kcal_mol: float
+    dipole_debye: float
+    gap_kcal_mol: float
+
+
+def calculator(method: str, mol: Mol) -> Any:
+    """An ASE calculator for the atoms of `mol` in their order, by "gfn2" or "gfn1"; silent.
+
+    Total charge from the formal charges, unpaired electrons as `unpaired_electrons` has them.
+    Raises: CannotStart if there is no such method, or tblite is not installed. Its calculations raise RuntimeError
+            where the electrons do not converge or an element has no parameters (beyond radon, 86).
+    """
+    spin = unpaired_electrons(mol)
+    options = {"charge": Chem.GetFormalCharge(mol), "multiplicity": spin + 1, "verbosity": 0}
+    return _tblite("ase").TBLite(method=_name(method), **options)
+
+
+def require(method: str) -> None:
+    """Raises CannotStart, as `calculator` would, if there is no such method or tblite is missing."""
+    _name(method)
+    _tblite("interface")
+
+
+def relaxed(method: str, mol: Mol, pos: np.ndarray, fmax_ev_a: float, max_steps: int) -> tuple[np.ndarray, bool]:
+    """Positions (N, 3) angstrom of the minimum below `pos`, and whether it was reached in `max_steps`.
+
+    It is reached when no force on an atom exceeds `fmax_ev_a`, eV/angstrom.
+    Raises: as `calculator` and its calculations.
+    """
+    atoms = atoms_of(mol, pos)
+    atoms.calc = calculator(method, mol)
+    optimiser = LBFGS(atoms, logfile=None)  # type: ignore[arg-type] # ASE takes None, its types do not
+    converged = optimiser.run(fmax=fmax_ev_a, steps=max_steps)
+    return atoms.get_positions(), bool(converged)
+
+
+def atoms_of(mol: Mol, pos: np.ndarray) -> Atoms:
+    """The atoms of `mol` for ASE at the positions (N, 3), angstrom."""
+    return Atoms(numbers=[atom.GetAtomicNum() for atom in mol.GetAtoms()], positions=pos)
+
+
+def unpaired_electrons(mol: Mol) -> int:
+    """How many electrons are unpaired: the radical electrons of the graph, one more if their parity is impossible."""
+    radicals = sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+    electrons = sum(atom.GetAtomicNum() for atom in mol.GetAtoms()) - Chem.GetFormalCharge(mol)
+    return radicals + (electrons - radicals) % 2
+
+
+def single_point(method: str, mol: Mol, pos: np.ndarray) -> SinglePoint:
+    """Energy, dipole moment and HOMO-LUMO gap of `mol` at the positions (N, 3), angstrom.
+
+    The gap is that of xtb: between the highest orbital with an electron and the next, one set for both spins.
+    Raises: CannotStart as `calculator`; RuntimeError as its calculations.
+    """
+    spin, charge = unpaired_electrons(mol), Chem.GetFormalCharge(mol)
+    atoms = atoms_of(mol, pos)
+    engine = _tblite("interface").Calculator(_name(method), atoms.numbers, pos / units.Bohr, float(charge), spin)
+    engine.set("verbosity", 0)
+    result = engine.singlepoint()
+    dipole = result["dipole"] * units.Bohr - charge * atoms.get_center_of_mass()
+    filled = round((float(np.sum(result["orbital-occupations"])) + spin) / 2)
+    levels = result["orbital-energies"]
+    gap = levels[filled] - levels[filled - 1] if 0 < filled < len(levels) else np.nan
+    return SinglePoint(
+        energy_kcal_mol=float(result["energy"]) * HARTREE_KCAL_MOL,
+        dipole_debye=float(np.linalg.norm(dipole)) / units.Debye,
+        gap_kcal_mol=float(gap) * HARTREE_KCAL_MOL,
+    )
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Inside, tblite computes with `count` threads; afterwards the number is what it was (torch may share it)."""
+    openmp = ctypes.CDLL(_tblite("_libtblite").__file__)
+    try:
+        before = openmp.omp_get_max_threads()
+    except AttributeError:  # built without OpenMP
+        yield
+        return
+    openmp.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        openmp.omp_set_num_threads(before)
+
+
+def _name(method: str) -> str:
+    if method not in METHODS:
+        raise CannotStart(f"there is no method '{method}'; choose {' or '.join(METHODS)}")
+    return METHODS[method]
+
+
+def _tblite(module: str) -> Any:
+    try:
+        return import_module(f"tblite.{module}")
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        reason = "is not installed" if missing else f"cannot be loaded ({error.__cause__ or error})"
+        raise CannotStart(f"xTB calculations need tblite, which {reason}; install it with: {INSTALL}") from None

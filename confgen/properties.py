@@ -1,0 +1,277 @@
+"""Properties of conformer ensembles by GFN2-xTB, generated against reference, as published.
+
+Protocol: Jing et al., arXiv:2206.01729, section 4.4 and appendix H (Torsional Diffusion), followed by MCF (Wang et al.,
+arXiv:2311.17932) and ET-Flow (Hassan et al., arXiv:2410.22388). Of 100 random molecules, the first min(2K, 32)
+generated conformers for K references are relaxed and give energy, dipole moment and HOMO-LUMO gap. An ensemble has the
+Boltzmann-weighted averages of these, by its own energies, and its lowest energy. The figure is the median over
+molecules of the absolute difference between the two ensembles.
+
+Departures: tblite and ASE instead of the xtb program, whose "normal" relaxation ends at a gradient norm of 1e-3 Eh/bohr
+and 5e-6 Eh between steps. References are relaxed too, because those of other data sets are no minima of GFN2-xTB as
+GEOM's are; `relax_reference=False` leaves them, as ET-Flow does. The molecule's charge is used (the published scripts
+take every molecule for neutral), and the dipole moment of an ion is about its centre of mass.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from ase import units
+from rdkit import Chem
+from rdkit.Chem import Mol
+from rdkit.Chem.rdMolDescriptors import CalcMolFormula
+
+from confgen.calculators import KCAL_MOL_EV, relaxed, require, single_point, threads
+from confgen.errors import ConfgenError
+from confgen.molecule import positions, with_positions
+
+Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there are none; reference conformers
+LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
+EVERYTHING = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
+
+
+@dataclass(frozen=True)
+class PropertySettings:
+    """How properties are computed; the defaults are the published protocol, but for `relax_reference`."""
+
+    method: str = "gfn2"  # or "gfn1"
+    relax: bool = True
+    relax_reference: bool = True  # without effect if not `relax`
+    fmax_ev_a: float = 0.02  # largest force on an atom, eV/angstrom, at which a relaxation has converged
+    max_steps: int = 500
+    max_conformers: int = 32  # of either ensemble
+    max_molecules: int | None = 100  # chosen at random by `seed` where there are more; None for all
+    temperature_k: float = 298.15
+    seed: int = 42
+    threads: int = 1  # of each process; several workers do more than several threads
+
+
+@dataclass(frozen=True)
+class EnsembleAverages:
+    """What an ensemble is judged by: Boltzmann-weighted averages, and the lowest energy; energies are absolute."""
+
+    energy_kcal_mol: float
+    dipole_debye: float
+    gap_kcal_mol: float
+    min_energy_kcal_mol: float
+
+
+QUANTITIES = tuple(EnsembleAverages.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class EnsembleProperties:
+    """Properties of the K conformers of one ensemble; nan where the calculation failed.
+
+    values:      (K, 3) absolute energy (kcal/mol), dipole moment (debye), HOMO-LUMO gap (kcal/mol).
+    pos:         (K, N, 3) angstrom, relaxed if so asked; as they were where it failed.
+    failures:    conformer (from 0) -> why there is nothing.
+    unconverged: conformers whose relaxation took all its steps; they count as they stand.
+    broken:      conformers that are another molecule after their relaxation; they count too, as in the protocol.
+    """
+
+    values: np.ndarray
+    pos: np.ndarray
+    failures: dict[int, str] = field(default_factory=dict)
+    unconverged: list[int] = field(default_factory=list)
+    broken: list[int] = field(default_factory=list)
+
+    def averages(self, temperature_k: float) -> EnsembleAverages:
+        """Over the conformers that did not fail, of which there must be one; nan for a gap that does not exist."""
+        known = self.values[np.isfinite(self.values[:, 0])]
+        relative = known[:, 0] - known[:, 0].min()
+        weights = np.exp(-relative * KCAL_MOL_EV / (units.kB * temperature_k))
+        energy, dipole, gap = (weights / weights.sum()) @ known
+        return EnsembleAverages(float(energy), float(dipole), float(gap), float(known[:, 0].min()))
+
+
+@dataclass(frozen=True)
+class MoleculeProperties:
+    """One molecule's averages, generated and reference, or `error`: why they cannot be compared.
+
+    counts: conformers of both sides together, see `COUNTS`.
+    notes:  what went wrong with single conformers, one line each.
+    """
+
+    name: str
+    generated: EnsembleAverages | None = None
+    reference: EnsembleAverages | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def errors(self) -> dict[str, float]:
+        """Absolute differences of the `QUANTITIES`, nan if there is no comparison."""
+        if self.generated is None or self.reference is None:
+            return dict.fromkeys(QUANTITIES, np.nan)
+        return {name: abs(getattr(self.generated, name) - getattr(self.reference, name)) for name in QUANTITIES}
+
+
+COUNTS = ("conformers", "conformers_failed", "conformers_unconverged", "conformers_broken")
+
+
+def compare_properties(
+    pairs: Sequence[Pair], settings: PropertySettings = PropertySettings(), *, workers: int = 1
+) -> dict[str, float]:
+    """Median absolute errors of generated ensembles against references, and how many went into them.
+
+    Keys: energy_kcal_mol, dipole_debye, gap_kcal_mol, min_energy_kcal_mol, medians over molecules, nan if there is
+    none; molecules, molecules_failed, conformers, conformers_failed, conformers_unconverged, conformers_broken,
+    numbers, those of conformers for both sides together.
+    Arguments, cost and errors as `molecule_properties`.
+    """
+    return summarise_properties(list(molecule_properties(pairs, settings, workers=workers)))
+
+
+def summarise_properties(molecules: Sequence[MoleculeProperties]) -> dict[str, float]:
+    """What `compare_properties` gives, from the molecules."""
+    errors = [molecule.errors() for molecule in molecules]
+    summary: dict[str, float] = {}
+    for name in QUANTITIES:
+        known = [error[name] for error in errors if np.isfinite(error[name])]
+        summary[name] = float(np.median(known)) if known else np.nan
+    counts = Counter(dict.fromkeys(COUNTS, 0))
+    for molecule in molecules:
+        counts.update(molecule.counts)
+    failed = sum(bool(molecule.error) for molecule in molecules)
+    return {**summary, "molecules": len(molecules), "molecules_failed": failed, **counts}
+
+
+def molecule_properties(
+    pairs: Sequence[Pair], settings: PropertySettings = PropertySettings(), *, workers: int = 1
+) -> Iterator[MoleculeProperties]:
+    """The molecules of the comparison one after another, in the order of the pairs (of those `chosen`).
+
+    A molecule that cannot be computed has an `error` and ends nothing. Several workers are processes of their own
+    ("spawn") and give the same results.
+    Raises: CannotStart, at once, if tblite is missing or the method unknown; ConfgenError if a worker is killed.
+    """
+    require(settings.method)
+    jobs = [
+        (name, generated and _packed(generated), _packed(reference), settings)
+        for name, generated, reference in chosen(pairs, settings)
+    ]
+    return _parallel(jobs, workers) if min(workers, len(jobs)) > 1 else map(_compared, jobs)
+
+
+def chosen(pairs: Sequence[Pair], settings: PropertySettings = PropertySettings()) -> list[Pair]:
+    """The pairs that are computed: at most `max_molecules`, at random by `seed`, in their order."""
+    if settings.max_molecules is None or len(pairs) <= settings.max_molecules:
+        return list(pairs)
+    places = np.random.default_rng(settings.seed).choice(len(pairs), settings.max_molecules, replace=False)
+    return [pairs[i] for i in sorted(places)]
+
+
+def ensemble_properties(mol: Mol, settings: PropertySettings = PropertySettings()) -> EnsembleProperties:
+    """Properties of all conformers of a molecule with all its hydrogens; what a conformer does is never fatal.
+
+    Raises: CannotStart if tblite is missing or the method unknown.
+    """
+    require(settings.method)
+    pos = positions(mol)
+    made = EnsembleProperties(np.full((len(pos), 3), np.nan), pos)
+    with threads(settings.threads), np.errstate(all="ignore"):
+        for k, start in enumerate(pos.copy()):
+            try:
+                if settings.relax:
+                    pos[k], converged = relaxed(settings.method, mol, start, settings.fmax_ev_a, settings.max_steps)
+                    if not converged:
+                        made.unconverged.append(k)
+                point = single_point(settings.method, mol, pos[k])
+            except (RuntimeError, ValueError) as error:  # of tblite, ASE and LAPACK
+                made.failures[k] = " ".join(str(error).split())
+                pos[k] = start
+                continue
+            made.values[k] = point.energy_kcal_mol, point.dipole_debye, point.gap_kcal_mol
+            if settings.relax and _broken(mol, pos[k]):
+                made.broken.append(k)
+    return made
+
+
+def _broken(mol: Mol, pos: np.ndarray) -> bool:
+    """Whether a bond of the graph is too long to be one, or atoms without a bond are as close as if they had one."""
+    table = Chem.GetPeriodicTable()
+    radius = np.array([table.GetRcovalent(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
+    ratio = np.linalg.norm(pos[:, None] - pos, axis=2) / (radius[:, None] + radius)
+    bonded = Chem.GetAdjacencyMatrix(mol).astype(bool)
+    apart = ~bonded & ~np.eye(len(pos), dtype=bool)
+    return bool((ratio[bonded] > LOST_BOND).any() or (ratio[apart] < MADE_BOND).any())
+
+
+_Job = tuple[str, bytes | None, bytes, PropertySettings]
+
+
+def _compared(job: _Job) -> MoleculeProperties:
+    name, packed_generated, packed_reference, settings = job
+    reference = _unpacked(packed_reference)
+    if packed_generated is None:
+        return MoleculeProperties(name, error="there are no generated conformers")
+    generated = _unpacked(packed_generated)
+    if reason := _incomparable(generated, reference):
+        return MoleculeProperties(name, error=reason)
+    most = settings.max_conformers
+    of_reference = replace(settings, relax=settings.relax and settings.relax_reference)
+    sides = {
+        "generated": ensemble_properties(_first(generated, min(2 * reference.GetNumConformers(), most)), settings),
+        "reference": ensemble_properties(_first(reference, most), of_reference),
+    }
+    counts, notes, error = Counter(dict.fromkeys(COUNTS, 0)), [], ""
+    for side, made in sides.items():
+        numbers = len(made.pos), len(made.failures), len(made.unconverged), len(made.broken)
+        counts.update(dict(zip(COUNTS, numbers, strict=True)))
+        notes += [f"{side} conformer {k + 1}: {reason}" for k, reason in made.failures.items()]
+        notes += [f"{side} conformer {k + 1}: its bonds changed in the relaxation" for k in made.broken]
+        if not error and len(made.failures) == len(made.pos):
+            error = f"no {side} conformer could be computed ({made.failures[0]})"
+    if error:
+        return MoleculeProperties(name, counts=dict(counts), notes=notes, error=error)
+    mine, theirs = (made.averages(settings.temperature_k) for made in sides.values())
+    return MoleculeProperties(name, mine, theirs, dict(counts), notes)
+
+
+def _incomparable(generated: Mol, reference: Mol) -> str:
+    """Why the energies of two ensembles cannot be compared, "" if they can."""
+    for side, mol in (("generated", generated), ("reference", reference)):
+        if mol.GetNumConformers() == 0:
+            return f"there are no {side} conformers"
+        if any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
+            return f"the {side} conformers lack hydrogens"
+    formulas = [CalcMolFormula(mol) for mol in (generated, reference)]
+    return "" if formulas[0] == formulas[1] else f"generated is {formulas[0]}, reference is {formulas[1]}"
+
+
+def _first(mol: Mol, count: int) -> Mol:
+    return with_positions(mol, positions(mol)[:count])
+
+
+def _packed(mol: Mol) -> bytes:
+    """For the way to a worker: a plain pickle of a molecule rounds its coordinates to single precision."""
+    packed: bytes = mol.ToBinary(EVERYTHING)
+    return packed
+
+
+def _unpacked(binary: bytes) -> Mol:
+    mol: Mol = Chem.Mol(binary)  # type: ignore[call-overload] # RDKit's stubs know str only
+    return mol
+
+
+def _parallel(jobs: Sequence[_Job], workers: int) -> Iterator[MoleculeProperties]:
+    context = multiprocessing.get_context("spawn")  # threads of OpenMP do not survive a fork
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_end_at_interrupt)
+    try:
+        yield from pool.map(_compared, jobs)
+    except BrokenProcessPool:
+        raise ConfgenError("xTB: a worker process was killed (out of memory?); try fewer workers") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_at_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # at Ctrl-C workers go without a traceback each
