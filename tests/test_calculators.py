@@ -1,0 +1,142 @@
+"""Promises of the xTB calculators: known energies and moments, the right electrons, one clear line without tblite."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from ase.build import molecule as ase_molecule
+from rdkit.Chem import Mol
+
+from confgen.calculators import (
+    KCAL_MOL_EV,
+    SinglePoint,
+    atoms_of,
+    calculator,
+    relaxed,
+    require,
+    single_point,
+    threads,
+    unpaired_electrons,
+)
+from confgen.embed import embed
+from confgen.errors import CannotStart
+from confgen.molecule import read_molecule
+
+needs_tblite = pytest.mark.skipif(find_spec("tblite") is None, reason="tblite is not installed")
+WATER = np.array([(0, 0, 0.119262), (0, 0.763239, -0.477047), (0, -0.763239, -0.477047)])
+
+
+def at_etkdg(smiles: str) -> tuple[Mol, np.ndarray]:
+    mol = read_molecule(smiles)
+    (pos,) = embed(mol, [7])
+    assert pos is not None
+    return mol, pos
+
+
+def point(smiles: str) -> SinglePoint:
+    return single_point("gfn2", *at_etkdg(smiles))
+
+
+@needs_tblite
+@pytest.mark.parametrize(("method", "energy_ev"), [("gfn2", -137.96777594), ("gfn1", -156.96750590)])
+def test_water_has_the_energy_that_tblite_documents(method: str, energy_ev: float) -> None:
+    water = read_molecule("O")
+    place = ase_molecule("H2O").get_positions()
+    assert single_point(method, water, place).energy_kcal_mol * KCAL_MOL_EV == pytest.approx(energy_ev, abs=1e-5)
+    atoms = atoms_of(water, place)
+    atoms.calc = calculator(method, water)
+    assert atoms.get_potential_energy() == pytest.approx(energy_ev, abs=1e-5)
+
+
+@needs_tblite
+def test_relaxed_water_has_its_dipole_moment() -> None:
+    water = read_molecule("O")
+    pos, converged = relaxed("gfn2", water, 1.1 * WATER, 0.01, 100)
+    assert converged
+    assert single_point("gfn2", water, pos).dipole_debye == pytest.approx(2.2, abs=0.05)
+    assert np.linalg.norm(pos[0] - pos[1]) == pytest.approx(0.96, abs=0.01)
+
+
+@needs_tblite
+def test_a_relaxation_says_that_it_ran_out_of_steps() -> None:
+    assert not relaxed("gfn2", read_molecule("O"), 1.1 * WATER, 0.01, 1)[1]
+
+
+@needs_tblite
+def test_the_gap_shrinks_with_conjugation() -> None:
+    gaps = [point(smiles).gap_kcal_mol for smiles in ("CC", "C=C", "C=CC=C", "C=CC=CC=C")]
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1] < 0.5 * gaps[0]
+
+
+@needs_tblite
+def test_there_is_no_gap_without_an_empty_orbital() -> None:
+    assert np.isnan(single_point("gfn2", read_molecule("[H]"), np.zeros((1, 3))).gap_kcal_mol)
+
+
+@needs_tblite
+def test_the_charge_of_an_ion_is_used() -> None:
+    ion, pos = at_etkdg("C[NH3+]")
+    assert calculator("gfn2", ion).parameters.charge == 1
+    atoms = atoms_of(ion, pos)
+    atoms.calc = calculator("gfn2", ion)
+    assert atoms.get_charges().sum() == pytest.approx(1.0, abs=1e-6)
+
+
+@needs_tblite
+@pytest.mark.parametrize("smiles", ["C[NH3+]", "CC(=O)[O-]"])
+def test_the_dipole_of_an_ion_does_not_depend_on_where_it_stands(smiles: str) -> None:
+    ion, pos = at_etkdg(smiles)
+    here, there = single_point("gfn2", ion, pos), single_point("gfn2", ion, pos + np.array([30.0, 0.0, -5.0]))
+    assert there.dipole_debye == pytest.approx(here.dipole_debye, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "unpaired"), [("CCO", 0), ("[CH3]", 1), ("[O][O]", 2), ("[NH4+]", 0), ("[N]=O", 1), ("[Cu+2]", 1)]
+)
+def test_unpaired_electrons_are_those_of_the_graph_and_possible(smiles: str, unpaired: int) -> None:
+    assert unpaired_electrons(read_molecule(smiles)) == unpaired
+
+
+@needs_tblite
+def test_unpaired_electrons_have_an_orbital_each() -> None:
+    """The two of triplet oxygen fill both pi* orbitals; paired they leave one of that energy empty."""
+    pos = np.array([(0.0, 0.0, 0.0), (0.0, 0.0, 1.21)])
+    triplet, singlet = (single_point("gfn2", read_molecule(text), pos) for text in ("[O][O]", "O=O"))
+    assert singlet.gap_kcal_mol < 1 < 100 < triplet.gap_kcal_mol
+
+
+@needs_tblite
+def test_an_element_without_parameters_is_a_runtime_error() -> None:
+    with pytest.raises(RuntimeError, match="86"):
+        single_point("gfn2", read_molecule("[U]"), np.zeros((1, 3)))
+
+
+@needs_tblite
+def test_the_number_of_threads_is_put_back() -> None:
+    import tblite._libtblite
+
+    openmp = ctypes.CDLL(tblite._libtblite.__file__)
+    before = openmp.omp_get_max_threads()
+    with threads(before + 1):
+        assert openmp.omp_get_max_threads() == before + 1
+    assert openmp.omp_get_max_threads() == before
+
+
+def test_without_tblite_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tblite.interface", None)
+    with pytest.raises(
+        CannotStart, match=r"tblite, which is not installed; .*pip install 'confgen-mol\[xtb\]'"
+    ) as caught:
+        require("gfn2")
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(CannotStart, match="choose gfn2 or gfn1"):
+        require("gfn3")
