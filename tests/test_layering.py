@@ -57,6 +57,7 @@ LAYERS = {
     "writer": 5,
     "evaluate": 6,
     "pool": 6,
+    "report": 6,
     "properties": 6,
     "train": 6,
     "validation": 6,
