@@ -22,7 +22,7 @@ from confgen.errors import CannotStart
 
 # Bannwarth et al., J. Chem. Theory Comput. 2019, 15, 1652 (GFN2); Grimme et al., ibid. 2017, 13, 1989 (GFN1).
 METHODS = {"gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
-INSTALL = "pip install 'confgen-mol[xtb]'"
+INSTALL = "pip install tblite"  # the extra confgen-mol[xtb]
 KCAL_MOL_EV = units.kcal / units.mol
 HARTREE_KCAL_MOL = units.Hartree / KCAL_MOL_EV
 

@@ -10,6 +10,9 @@ Departures: tblite and ASE instead of the xtb program, whose "normal" relaxation
 and 5e-6 Eh between steps. References are relaxed too, because those of other data sets are no minima of GFN2-xTB as
 GEOM's are; `relax_reference=False` leaves them, as ET-Flow does. The molecule's charge is used (the published scripts
 take every molecule for neutral), and the dipole moment of an ion is about its centre of mass.
+
+Cost, mean of 13 molecules of 25 heavy atoms (45 atoms), one core: a single point 0.07 s, a relaxation 4 s from ETKDG
+coordinates and 2 s from those of B3LYP; the protocol's 3,200 generated conformers take hours.
 """
 
 from __future__ import annotations
