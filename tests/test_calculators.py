@@ -129,9 +129,7 @@ def test_the_number_of_threads_is_put_back() -> None:
 
 def test_without_tblite_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tblite.interface", None)
-    with pytest.raises(
-        CannotStart, match=r"tblite, which is not installed; .*pip install tblite"
-    ) as caught:
+    with pytest.raises(CannotStart, match=r"tblite, which is not installed; .*pip install tblite") as caught:
         require("gfn2")
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
