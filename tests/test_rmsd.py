@@ -82,7 +82,7 @@ def test_a_mirror_image_is_not_the_same() -> None:
 def test_many_isomorphisms_are_tried_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     probe, reference = embed("CC(C)(C)C(C)(C)C", 3), embed("CC(C)(C)C(C)(C)C", 2, seed=11)
     whole = rmsd_heavy_matrix(probe, reference)
-    monkeypatch.setattr("confgen.rmsd.CHUNK", 30)
+    monkeypatch.setattr("confgen.superpose.BLOCK", 30)
     np.testing.assert_allclose(rmsd_heavy_matrix(probe, reference), whole, atol=1e-12)
 
 
