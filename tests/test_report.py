@@ -269,3 +269,7 @@ def test_all_assets_go_into_the_package() -> None:
     folder = root / "confgen" / "report"
     packed = {path for glob in globs for path in folder.glob(glob)}
     assert {path for path in folder.iterdir() if path.is_file() and path.suffix != ".py"} - packed == set()
+
+
+def test_nothing_is_called_right_where_nothing_was_scored() -> None:
+    assert "Every scored conformer" not in Page(report_html([evaluation([failure("gone")])])).text

@@ -38,7 +38,8 @@ const FILTERS = {
   uncovered: (method, i) => scored(method, i) && scoresOf(method, i)[2] < 0.5,
 };
 const searched = data.molecules.map((m) => (m[0] + "\n" + m[1]).toLowerCase());
-const inWorst = data.worst.map((list) => new Map(list.map((entry, rank) => [entry[0], rank])));
+// Where each molecule that has structures stands among a method's worst.
+const inWorst = data.worst.map((list) => new Map(list.map((entry, rank) => [entry[0], rank]).filter((_, k) => list[k][2])));
 const table = { view: views[0], sort: 3, down: true, page: 0, rows: [] };
 
 const columnsOf = (view) => [NAME, ...ABOUT, ...view.columns];
@@ -139,7 +140,7 @@ function drawTable() {
   byId("molecule-table").tBodies[0].replaceChildren(...shown.map((i) => moleculeRow(i, tops)));
   const all = data.molecules.length, range = total ? `${count(start + 1)} to ${count(start + shown.length)}` : "none";
   byId("molecule-status").textContent =
-    `${count(total)} of ${count(all)} molecules${total ? `, rows ${range}` : ""}. Names that are links show the overlay in 3D.`;
+    `${count(total)} of ${count(all)} molecules${total ? `, rows ${range}` : ""}. Names in colour open the 3D view.`;
   byId("page-place").textContent = `Page ${table.page + 1} of ${pages}`;
   byId("page-previous").disabled = table.page === 0;
   byId("page-next").disabled = table.page >= pages - 1;

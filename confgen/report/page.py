@@ -23,6 +23,8 @@ from confgen.scores import Evaluation, Protocol
 
 VIEWER = "3Dmol.js 2.5.5"
 SCRIPTS = ("page.js", "molecules.js", "viewer.js")
+GOOD_STEREO = "Every scored conformer has the stereochemistry asked for."
+GOOD_CHECKS = "Every scored conformer passes every check."
 STEPS = 40  # of the curves' thresholds
 
 
@@ -138,10 +140,12 @@ def _molecules(evaluations: Sequence[Evaluation]) -> str:
 
 def _problems(evaluations: Sequence[Evaluation]) -> str:
     parts = []
+    scored = any(one.num_generated for evaluation in evaluations for one in evaluation.molecules)
+    nothing = "No conformer was scored."
     for heading, body, none in (
         ("Nothing to score", tables.failure_list(evaluations), "Every reference molecule was scored."),
-        ("Stereo errors", tables.stereo_list(evaluations), "Every scored conformer has the stereochemistry asked for."),
-        ("Failed checks", tables.check_list(evaluations), "Every scored conformer passes every check."),
+        ("Stereo errors", tables.stereo_list(evaluations), GOOD_STEREO if scored else nothing),
+        ("Failed checks", tables.check_list(evaluations), GOOD_CHECKS if scored else nothing),
         ("Matching and other notes", tables.note_list(evaluations), "Everything generated was matched, and uniquely."),
     ):
         parts.append(f'<h3>{heading}</h3><div class="text">{body or f"<p>{none}</p>"}</div>')

@@ -23,7 +23,7 @@ function picture(reference, generated) {
 
 function factsOf(method, [i, rmsd]) {
   const s = scoresOf(method, i), about = data.molecules[i];
-  return [`overlay ${angstrom(rmsd)} Å, ${about[3]} rotatable bonds`, `recall AMR ${angstrom(s[0])} Å, coverage ${percent(s[2])}`];
+  return [`worst reference ${angstrom(rmsd)} Å, ${about[3]} rotatable bonds`, `recall AMR ${angstrom(s[0])} Å, coverage ${percent(s[2])}`];
 }
 
 function drawWorst(method) {
@@ -102,8 +102,11 @@ const viewer = {
   },
   start() { // one WebGL context for the whole page, made when it is first needed
     try {
-      this.glviewer = $3Dmol.createViewer(byId("stage"), { antialias: true, disableFog: true });
-    } catch { this.glviewer = null; }
+      const made = $3Dmol.createViewer(byId("stage"), { antialias: true, disableFog: true }), canvas = made.getCanvas();
+      this.glviewer = canvas.getContext("webgl2") || canvas.getContext("webgl") ? made : null;
+    } catch {
+      this.glviewer = null;
+    }
     return this.glviewer;
   },
   restyle() {
