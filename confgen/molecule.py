@@ -31,9 +31,10 @@ _SMILES.removeHs = False  # type: ignore[assignment]
 _DUMMY = Chem.MolFromSmarts("[#0]")
 
 
-def from_smiles(smiles: str, name: str = "", origin: str = "") -> Mol:
+def from_smiles(smiles: str, name: str = "", origin: str = "", add_hydrogens: bool = True) -> Mol:
     """The molecule of a SMILES, which may carry a CXSMILES extension and a name; `name` wins over the latter.
 
+    add_hydrogens: or only those written are atoms of it, for positions that come in the order of the SMILES.
     Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
     """
     where = _where(origin, "" if name == smiles else name)
@@ -44,14 +45,15 @@ def from_smiles(smiles: str, name: str = "", origin: str = "") -> Mol:
     if mol is None:
         raise MoleculeError(f'{where}: {_smiles_reason(text, log)} in "{_short(text)}"; {FIX}')
     mol.RemoveAllConformers()  # CXSMILES coordinates are a drawing
-    return _complete(mol, name or _title(mol), origin, where)
+    return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
 
 
-def from_molblock(block: str, name: str = "", origin: str = "") -> Mol:
+def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: bool = True) -> Mol:
     """The molecule of a MOL block or SDF record (V2000 or V3000), its title and tags with it; `name` wins.
 
     Stereochemistry is taken from the coordinates of a 3D record, else from the wedges of the drawing. 3D coordinates
     stay as conformer 0, those of a drawing are dropped.
+    add_hydrogens: or those that the record leaves out stay left out.
     Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
     """
     where = _where(origin, name or block.partition("\n")[0].strip())
@@ -61,8 +63,8 @@ def from_molblock(block: str, name: str = "", origin: str = "") -> Mol:
     if _flat_drawing_marked_3d(mol):  # its wedges were ignored; read it again as the drawing it is
         title, program, rest = block.split("\n", 2)
         mol = Chem.MolFromMolBlock("\n".join((title, f"{program[:20]}2D{program[22:]}", rest)), removeHs=False)
-    mol = _from_record(mol, name, origin, where)
-    for key, value in _tags(block):
+    mol = _from_record(mol, name, origin, where, add_hydrogens)
+    for key, value in sd_tags(block):
         mol.SetProp(key, value)
     return mol
 
@@ -110,6 +112,16 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
         if not conformer.Is3D():
             mol.RemoveConformer(conformer.GetId())
     return _complete(mol, name or _title(mol), origin, where)
+
+
+def stereo_from_3d(mol: Mol) -> None:
+    """Sets, in place, the stereo tags that conformer 0 shows, save of elements that swap by themselves."""
+    for bond in mol.GetBonds():
+        if bond.GetStereo() == Chem.BondStereo.STEREOANY:  # "either", yet the coordinates say which
+            bond.SetStereo(Chem.BondStereo.STEREONONE)
+            bond.SetBondDir(Chem.BondDir.NONE)
+    Chem.AssignStereochemistryFrom3D(mol)
+    forget_exchanging(mol)
 
 
 def positions(mol: Mol) -> NDArray[np.float64]:
@@ -162,23 +174,19 @@ def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, st
             return None, f"{error}\n{log.messages}"
 
 
-def _from_record(mol: Mol, name: str, origin: str, where: str) -> Mol:
+def _from_record(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool = True) -> Mol:
     if mol.GetNumConformers() and mol.GetConformer().Is3D() and not _coincident(mol):
-        for bond in mol.GetBonds():
-            if bond.GetStereo() == Chem.BondStereo.STEREOANY:  # "either", yet the coordinates say which
-                bond.SetStereo(Chem.BondStereo.STEREONONE)
-                bond.SetBondDir(Chem.BondDir.NONE)
-        Chem.AssignStereochemistryFrom3D(mol)
-        forget_exchanging(mol)
+        stereo_from_3d(mol)
     else:
         mol.RemoveAllConformers()
-    return _complete(mol, name or _title(mol), origin, where)
+    return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
 
 
-def _complete(mol: Mol, name: str, origin: str, where: str) -> Mol:
+def _complete(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool = True) -> Mol:
     """The sanitised molecule with hydrogens, name and origin, or the reason why it cannot have a shape."""
     _refuse(mol, where)
-    mol = Chem.AddHs(mol, addCoords=mol.GetNumConformers() > 0)
+    if add_hydrogens:
+        mol = Chem.AddHs(mol, addCoords=mol.GetNumConformers() > 0)
     mol.SetProp("_Name", name)
     mol.SetProp("_confgen_origin", origin)
     return mol
@@ -217,7 +225,7 @@ def _flat_drawing_marked_3d(mol: Mol) -> bool:
     return implicit_hydrogens and not mol.GetConformer().GetPositions()[:, 2].any()
 
 
-def _tags(block: str) -> list[tuple[str, str]]:
+def sd_tags(block: str) -> list[tuple[str, str]]:
     """Names and values of the SD tags after the structure; a value is all the lines up to the next tag."""
     parts = re.split(r"^>[^\n<]*<([^\n]*)>[^\n>]*\n", block.partition("M  END")[2], flags=re.MULTILINE)
     return [(key, value.split("\n$$$$")[0].strip("\n")) for key, value in zip(parts[1::2], parts[2::2], strict=True)]

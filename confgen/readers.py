@@ -96,7 +96,7 @@ def _reader(
     _refuse_directory(source)
     if kind is None:
         raise InputError(f"{source}: {UNKNOWN_KIND}")
-    with _open_text(source) as text:
+    with open_text(source) as text:
         columns = _columns(source, text, smiles_column, name_column) if kind == TABLE else None
     return partial(_read_file, source, kind, columns)
 
@@ -127,7 +127,7 @@ def _refuse_directory(source: str) -> None:
         raise InputError(f"{source}: is a directory; name the files in it")
 
 
-def _open_text(source: str) -> io.TextIOWrapper:
+def open_text(source: str) -> io.TextIOWrapper:
     """The text of a file or of standard input (`-`), decompressed if it is gzip; nothing is consumed yet.
 
     Raises: InputError if it cannot be opened, is no gzip though its name says so, or is binary.
@@ -136,7 +136,7 @@ def _open_text(source: str) -> io.TextIOWrapper:
         binary = _open_binary(source)
         start = binary.peek(1)
     except READ_ERRORS as error:
-        raise InputError(f"{source}: cannot be read ({_cause(error)}); check the file") from None
+        raise InputError(f"{source}: cannot be read ({cause(error)}); check the file") from None
     is_gzip = isinstance(binary, gzip.GzipFile)
     if start and not is_gzip and source.lower().endswith(".gz"):
         binary.close()
@@ -160,7 +160,7 @@ def _open_binary(source: str) -> io.BufferedReader | gzip.GzipFile:
 
 
 def _read_stdin() -> Iterator[Record]:
-    text = _open_text("-")
+    text = open_text("-")
     try:
         head = list(itertools.islice(text, 4))
         lines = itertools.chain(head, text)
@@ -175,7 +175,7 @@ def _read_stdin() -> Iterator[Record]:
 
 
 def _read_file(source: str, kind: str, columns: _Columns | None) -> Iterator[Record]:
-    with _open_text(source) as text:
+    with open_text(source) as text:
         records = _rows(source, text, columns) if columns else _entries(source, kind, text)
         yield from _until_damage(source, records)
 
@@ -184,7 +184,7 @@ def _entries(source: str, kind: str, lines: Iterable[str]) -> Iterator[Record]:
     if kind == LINES:
         yield from _smiles_lines(source, lines)
         return
-    blocks, build = (_sdf_blocks(lines), from_molblock) if kind == SDF else (_mol2_blocks(lines), from_mol2block)
+    blocks, build = (sdf_blocks(lines), from_molblock) if kind == SDF else (_mol2_blocks(lines), from_mol2block)
     alone = source.lower().removesuffix(".gz").endswith((".mol", ".mdl"))
     for number, block in enumerate(blocks, start=1):
         origin = source if alone and number == 1 else f"{source} record {number}"
@@ -197,7 +197,7 @@ def _until_damage(source: str, records: Iterator[Record]) -> Iterator[Record]:
     try:
         yield from records
     except READ_ERRORS as error:
-        broken = f"{source}: damaged or cut short here ({_cause(error)}), the rest cannot be read; repair the file"
+        broken = f"{source}: damaged or cut short here ({cause(error)}), the rest cannot be read; repair the file"
         yield Record(None, "", source, MoleculeError(broken))
 
 
@@ -226,7 +226,8 @@ def _split_line(text: str) -> tuple[str, str]:
     return smiles + extension, after.split("\t")[0].strip() or smiles
 
 
-def _sdf_blocks(lines: Iterable[str]) -> Iterator[str]:
+def sdf_blocks(lines: Iterable[str]) -> Iterator[str]:
+    """The records of an SDF, without the lines of dollars that end them."""
     block: list[str] = []
     for line in lines:
         if line.startswith("$$$$"):
@@ -267,7 +268,7 @@ def _columns(source: str, text: TextIO, smiles_column: str | None, name_column: 
     try:
         lines, line = next(((number, line) for number, line in enumerate(text, start=1) if line.strip()), (0, ""))
     except READ_ERRORS as error:
-        raise InputError(f"{source}: cannot be read ({_cause(error)}); check the file") from None
+        raise InputError(f"{source}: cannot be read ({cause(error)}); check the file") from None
     if not line:
         return None
     delimiter = max(",;\t", key=line.count)  # a .csv from a European spreadsheet has semicolons
@@ -318,5 +319,6 @@ def _plain(column: str) -> str:
     return column.strip().casefold().translate({ord(character): None for character in " _-"})
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
+    """Why something could not be read, in a few words for the end of a message."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
