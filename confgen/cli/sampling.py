@@ -1,0 +1,85 @@
+"""Conformers for the molecules of a reference, made on the spot (`confgen evaluate --generate`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from rdkit import Chem
+
+from confgen import checkpoint
+from confgen.cli.console import say
+from confgen.device import choose_device
+from confgen.ensembles import ConformerSet
+from confgen.errors import MoleculeError
+from confgen.molecule import from_smiles
+from confgen.pool import choose_workers, generate_parallel, generate_serial
+from confgen.readers import Record
+from confgen.settings import default_settings
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Loaded weights, and how conformers are made with them."""
+
+    weights: checkpoint.Weights
+    name: str
+    seed: int
+    workers: int | None
+
+    @property
+    def source(self) -> str:
+        return f"generated with weights {self.weights.name} (sha256 {self.weights.sha256[:12]}), seed {self.seed}"
+
+
+def prepare(name: str, device: str, seed: int, workers: int | None) -> Sampling:
+    """The weights of that name, on that device. Raises WeightsError and DeviceError."""
+    return Sampling(checkpoint.load(name, choose_device(device)), name, seed, workers)
+
+
+def sample(
+    sampling: Sampling, reference: Sequence[ConformerSet], per_reference: int, tick: Callable[[], object]
+) -> list[ConformerSet]:
+    """As many conformers for each molecule as it has references, times `per_reference`; with the error where it fails.
+
+    The generator is given a SMILES with stereochemistry, so neither coordinates nor the order of the atoms.
+    tick: called after each molecule.
+    """
+    known = [(asked, asked.mol) for asked in reference if asked.mol is not None and asked.mol.GetNumConformers()]
+    counts = [per_reference * mol.GetNumConformers() for _, mol in known]
+    records = [_record(asked, mol) for asked, mol in known]
+    settings = replace(default_settings(sampling.weights.sampling), seed=sampling.seed)
+    workers = _workers(sampling, records, counts)
+    if workers == 1:
+        made = generate_serial(records, sampling.weights, settings, counts)
+    else:
+        made = generate_parallel(records, sampling.name, settings, workers, sampling.weights.sha256, counts)
+    generated = []
+    with closing(made):
+        for (asked, _), ensembles in zip(known, made, strict=True):
+            ensemble = ensembles[0]
+            mol = ensemble.mol if ensemble.error is None else None
+            notes = tuple(ensemble.notes)
+            generated.append(ConformerSet(asked.name, asked.origin, mol, error=ensemble.error, notes=notes))
+            tick()
+    return generated
+
+
+def _record(asked: ConformerSet, mol: Chem.Mol) -> Record:
+    try:
+        bare = from_smiles(Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False)), asked.name, asked.origin)
+    except MoleculeError as error:
+        return Record(None, asked.name, asked.origin, error)
+    return Record(bare, asked.name, asked.origin)
+
+
+def _workers(sampling: Sampling, records: Sequence[Record], counts: Sequence[int]) -> int:
+    device = next(sampling.weights.denoiser.parameters()).device
+    if sampling.workers is None:
+        mean = max(1, sum(counts) // max(1, len(counts)))
+        return choose_workers(iter(records), mean, device)[0]
+    if device.type != "cpu" and sampling.workers > 1:
+        say(f"note: one process feeds {device}; --workers is for the CPU")
+        return 1
+    return sampling.workers
