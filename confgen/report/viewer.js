@@ -100,13 +100,11 @@ const viewer = {
     this.restyle();
     this.reset();
   },
-  start() { // one WebGL context for the whole page, made when it is first needed
-    try {
-      const made = $3Dmol.createViewer(byId("stage"), { antialias: true, disableFog: true }), canvas = made.getCanvas();
-      this.glviewer = canvas.getContext("webgl2") || canvas.getContext("webgl") ? made : null;
-    } catch {
-      this.glviewer = null;
-    }
+  start() { // one viewer for the whole page, made when it is first needed; null if the browser cannot
+    const probe = document.createElement("canvas"), context = probe.getContext("webgl2") || probe.getContext("webgl");
+    if (!context) return null;
+    context.getExtension("WEBGL_lose_context")?.loseContext();
+    this.glviewer = $3Dmol.createViewer(byId("stage"), { antialias: true, disableFog: true });
     return this.glviewer;
   },
   restyle() {
