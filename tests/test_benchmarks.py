@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
+from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are scripts, and import one another as such
 
+import isolated
 import peers
+import programs
 import quality
 import scoring
 import speed
+import table
 
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions
 
+APP = typer.Typer()
+APP.command()(table.main)
 NOT_RUN = scoring.Record(file="f", id="a", method="etkdg", setup="", references=3, asked=6)
 
 
@@ -45,8 +53,20 @@ def ensembles(butanol: Chem.Mol, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
-def method(run: peers.Run, name: str = "test", setup: str = "") -> peers.Method:
-    return peers.Method(name, setup, run)
+@dataclass(frozen=True)
+class Here:
+    """A method that runs in this process."""
+
+    make: peers.Run
+    name: str = "test"
+    setup: str = ""
+
+    def run(self, mol: Chem.Mol, count: int) -> isolated.Outcome:
+        return isolated.timed(peers.Method(self.name, self.setup, self.make), mol, count)
+
+
+def nothing(mol: Chem.Mol, _: int) -> peers.Made:
+    return peers.Made(np.zeros((0, mol.GetNumAtoms(), 3)))
 
 
 def test_references_compared_with_themselves_are_covered_and_at_distance_zero(butanol: Chem.Mol) -> None:
@@ -84,10 +104,40 @@ def test_mmff_does_not_disturb_aromatic_molecules() -> None:
     assert Chem.MolToSmiles(mol) == before
 
 
-def test_conforge_keeps_the_order_of_atoms(butanol: Chem.Mol) -> None:
-    pytest.importorskip("CDPL")
-    made = peers.build("conforge", weights="", seed=42).run(butanol, 2)
-    assert scoring.score(NOT_RUN, made, butanol).valid == len(made.pos) > 0
+@pytest.mark.parametrize(
+    ("spec", "package"),
+    [
+        ("conforge", "CDPL"),
+        ("openbabel", "openbabel"),
+        ("openbabel:search=weighted", "openbabel"),
+        ("openbabel:search=confab", "openbabel"),
+        ("openconf", "openconf"),
+    ],
+)
+def test_a_program_keeps_atoms_and_stereochemistry(spec: str, package: str, butanol: Chem.Mol) -> None:
+    pytest.importorskip(package)
+    order = [9, 3, 14, 1, 0, 8, 2, 13, 12, 5, 4, 10, 11, 6, 7]  # unlike the order of any SMILES
+    mixed = Chem.RenumberAtoms(butanol, order)
+    bare = Chem.Mol(mixed)
+    bare.RemoveAllConformers()
+    made = peers.build(spec, weights="", seed=42).run(bare, 2)
+    assert 1 <= len(made.pos) <= 2
+    record = scoring.score(NOT_RUN, made, mixed)
+    assert (record.right, record.valid) == (len(made.pos), len(made.pos))
+
+
+def test_positions_are_placed_on_the_atoms_they_belong_to() -> None:
+    mol = Chem.MolFromSmiles("OC#N")
+    pos = programs.placed(mol, [2, 1, 0], ["N", "C", "O"], [(0, 1), (1, 2)], [[(1, 0, 0), (2, 0, 0), (3, 0, 0)]])
+    assert pos[0, :, 0].tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("elements", "bonds"), [(["O", "C", "N"], [(0, 1), (1, 2)]), (["N", "C", "O"], [(0, 1), (0, 2)])]
+)
+def test_a_program_that_changes_the_molecule_is_refused(elements: list[str], bonds: list[tuple[int, int]]) -> None:
+    with pytest.raises(ValueError, match="order of the atoms"):
+        programs.placed(Chem.MolFromSmiles("OC#N"), [2, 1, 0], elements, bonds, [np.zeros((3, 3))])
 
 
 def test_a_method_is_given_no_coordinates(butanol: Chem.Mol) -> None:
@@ -97,7 +147,7 @@ def test_a_method_is_given_no_coordinates(butanol: Chem.Mol) -> None:
         seen.append(mol.GetNumConformers())
         return peers.Made(positions(butanol)[:count])
 
-    quality.measure(method(run), butanol, NOT_RUN)
+    quality.measure(Here(run), butanol, NOT_RUN)
     assert seen == [0]
 
 
@@ -106,7 +156,7 @@ def test_a_method_that_fails_is_counted_as_a_failure(failure: Exception, butanol
     def run(*_: object) -> peers.Made:
         raise failure
 
-    record = quality.measure(method(run), butanol, NOT_RUN)
+    record = quality.measure(Here(run), butanol, NOT_RUN)
     assert (record.returned, record.cov_r, record.amr_r) == (0, [0.0, 0.0, 0.0], None)
     assert "no luck" in record.error
 
@@ -114,7 +164,8 @@ def test_a_method_that_fails_is_counted_as_a_failure(failure: Exception, butanol
 def test_a_failure_lowers_coverage_and_is_left_out_of_amr_and_of_successes() -> None:
     good = replace(NOT_RUN, id="b", returned=6, cov_r=[1.0] * 3, cov_p=[1.0] * 3, amr_r=0.2, amr_p=0.2)
     lines = scoring.tables([good, NOT_RUN]).splitlines()
-    assert any(line.startswith("| `etkdg` | 1 of 2 | 6 of 12 | 50.0 | 0.200 | 50.0 | 0.200 |") for line in lines)
+    row = "| `etkdg` | 1 of 2 | 6 of 12 | 50.0 (0.0-100.0) | 0.20 (0.20-0.20) |"
+    assert any(line.startswith(row) for line in lines)
     assert any(line.startswith("| `etkdg` | mean, successes | 100.0 | 100.0 | 100.0 |") for line in lines)
 
 
@@ -125,7 +176,7 @@ def test_tables_have_every_column_in_every_row(butanol: Chem.Mol) -> None:
     assert rows[3] == list(scoring.DETAIL_COLUMNS)
     assert {len(row) for row in rows[:3]} == {len(scoring.MAIN_COLUMNS)}
     assert {len(row) for row in rows[3:]} == {len(scoring.DETAIL_COLUMNS)}
-    assert "network 3" in rows[2]
+    assert "conformers from network 3" in text
 
 
 @pytest.mark.parametrize(
@@ -146,7 +197,7 @@ def test_a_list_that_cannot_be_understood_is_refused(text: str) -> None:
         peers.split_methods(text)
 
 
-@pytest.mark.parametrize("spec", ["etkdg+uff", "etkdg:steps=3", "omega"])
+@pytest.mark.parametrize("spec", ["etkdg+uff", "etkdg:steps=3", "omega", "openbabel:search=lucky"])
 def test_a_method_that_does_not_exist_is_refused(spec: str) -> None:
     with pytest.raises(CannotStart):
         peers.build(spec, weights="", seed=42)
@@ -155,9 +206,54 @@ def test_a_method_that_does_not_exist_is_refused(spec: str) -> None:
 def test_a_method_whose_package_is_missing_is_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "CDPL", None)
-    assert [ready.name for ready in quality.available(["conforge", "etkdg"], "", 42, "cpu")] == ["etkdg"]
+    class WithoutConforge(Here):
+        def __init__(self, spec: str, **_: object) -> None:
+            if spec == "conforge":
+                raise ImportError(name="CDPL")
+            super().__init__(nothing, spec)
+
+        def __enter__(self) -> WithoutConforge:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(quality, "Isolated", WithoutConforge)
+    with ExitStack() as stack:
+        assert [ready.name for ready in quality.available(["conforge", "etkdg"], stack)] == ["etkdg"]
     assert "conforge: left out, CDPL is not installed" in capsys.readouterr().err
+
+
+def test_a_method_in_a_process_of_its_own_survives_a_hang_and_a_crash(butanol: Chem.Mol) -> None:
+    mol = Chem.Mol(butanol)
+    mol.RemoveAllConformers()
+    with isolated.Isolated("etkdg", weights="", seed=42, limit_s=20) as method:
+        there = method.run(mol, 3)
+        assert there.made is not None
+        here = peers.build("etkdg", weights="", seed=42).run(mol, 3)
+        np.testing.assert_allclose(there.made.pos, here.pos, atol=1e-6)
+        assert 20 < there.peak_mb < 20_000
+        assert method._process is not None
+        method._process.kill()
+        assert "its process ended" in method.run(mol, 3).error
+        method.limit_s, isolated.EACH_S = 0.5, 0.0
+        try:
+            stopped = method.run(mol, 1_000_000)
+        finally:
+            isolated.EACH_S = 1.0
+        assert stopped.made is None
+        assert 0.5 < stopped.cpu_s < 20
+        assert method.run(mol, 3).made is not None
+
+
+def test_a_method_that_cannot_be_built_says_so_from_its_process() -> None:
+    with pytest.raises(CannotStart, match="no setting that it takes"):
+        isolated.Isolated("etkdg:steps=3", weights="", seed=42)
+
+
+def test_no_method_but_confgen_brings_torch_into_its_memory() -> None:
+    code = "import sys, isolated; isolated.peers.build('etkdg', weights='', seed=1); sys.exit('torch' in sys.modules)"
+    folder = Path(isolated.__file__).parent
+    assert speed.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); {code}"]).exit_code == 0
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(ensembles: Path, tmp_path: Path) -> None:
@@ -165,36 +261,102 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(ensembles: Path, tmp_pat
 
     def run(mol: Chem.Mol, count: int) -> peers.Made:
         calls.append(count)
-        return peers.Made(np.zeros((0, mol.GetNumAtoms(), 3)))
+        return nothing(mol, count)
 
-    counting, path = method(run), tmp_path / "log.jsonl"
+    counting, path, task = Here(run), tmp_path / "log.jsonl", quality.Task(ensembles, 1, asks=(2, 4))
     with path.open("w") as log:
-        first = quality.compare(ensembles, [counting], 1, 1, log, {})
+        first = quality.compare(task, [counting], log, {})
     with path.open("a") as log:
         log.write('{"file": "tiny.parquet", "id": "ha')  # the line that the kill cut short
     done = quality.already_done(path, ensembles.name, [counting])
-    calls.clear()
     with path.open("a") as log:
-        assert quality.compare(ensembles, [counting], 1, 1, log, done) == first
-    assert calls == [1]  # the warm-up alone
+        assert quality.compare(task, [counting], log, done) == first
+        quality.compare(replace(task, asks=(4, 8)), [counting], log, done)
+    assert calls == [2, 4, 8]
 
 
 def test_a_run_with_other_weights_does_not_go_on_from_this_one(ensembles: Path, tmp_path: Path) -> None:
-    def run(mol: Chem.Mol, _: int) -> peers.Made:
-        return peers.Made(np.zeros((0, mol.GetNumAtoms(), 3)))
-
     path = tmp_path / "log.jsonl"
     with path.open("w") as log:
-        quality.compare(ensembles, [method(run, setup="weights 1")], 1, 1, log, {})
+        quality.compare(quality.Task(ensembles, 1), [Here(nothing, setup="weights 1")], log, {})
     with pytest.raises(CannotStart, match="weights 1"):
-        quality.already_done(path, ensembles.name, [method(run, setup="weights 2")])
+        quality.already_done(path, ensembles.name, [Here(nothing, setup="weights 2")])
 
 
 def test_twice_as_many_conformers_are_asked_for_as_there_are_references(ensembles: Path, tmp_path: Path) -> None:
-    ready = quality.available(["etkdg"], "", 42, "cpu")
+    etkdg = Here(peers.build("etkdg", weights="", seed=42).run, "etkdg")
     with (tmp_path / "log.jsonl").open("w") as log:
-        [record] = quality.compare(ensembles, ready, 5, 1, log, {})
+        [record] = quality.compare(quality.Task(ensembles, 5), [etkdg], log, {})
+        [fewer] = quality.compare(quality.Task(ensembles, 5, max_references=2), [etkdg], log, {})
     assert (record.references, record.asked, record.returned, record.right) == (3, 6, 6, 6)
+    assert (fewer.references, fewer.asked, fewer.returned) == (2, 4, 4)
+
+
+def cells(lines: list[str]) -> list[list[str]]:
+    """The rows of Markdown tables, headings included and the lines below them not."""
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith("|") and "---" not in line]
+
+
+def test_the_peers_table_counts_failures_both_ways() -> None:
+    good = replace(NOT_RUN, id="b", returned=6, cov_r=[1.0] * 3, cov_p=[1.0] * 3, amr_r=0.2, amr_p=0.2)
+    header, both, without = cells(table.ensembles_table({"tiny": [good, NOT_RUN]}))
+    assert both[header.index("COV-R")].startswith("50.0 (0.0-100.0)")
+    assert both[header.index("failed")] == "1 of 2"
+    assert without[1] == "`etkdg`, without failures"
+    assert without[header.index("COV-R")].startswith("100.0 ")
+    assert {len(row) for row in (header, both, without)} == {len(scoring.MAIN_COLUMNS) + 1}
+
+
+def test_bioactive_shapes_count_as_recovered_below_each_threshold_and_failures_as_not() -> None:
+    one = replace(NOT_RUN, references=1, asked=10, returned=10)
+    records = [replace(one, id="b", amr_r=0.4), replace(one, id="c", amr_r=1.2), replace(one, returned=0)]
+    header, row = cells(table.recovery_table([*records, replace(NOT_RUN, id="d", asked=50)]))[:2]
+    assert len(row) == len(header)
+    values = dict(zip(header, row, strict=True))
+    assert values["asked"] == "10"
+    assert values["failed"] == "1 of 3"
+    assert values["best RMSD"].startswith("0.80 (")
+    assert [values[f"< {at} A"] for at in (0.5, 1.0, 1.5)] == ["33", "33", "67"]
+
+
+@pytest.mark.parametrize("text", ["openff", "openff_val=0", "openff_val=x", "openff_val=", "openff_val,"])
+def test_a_list_of_sets_that_cannot_be_understood_is_refused(text: str) -> None:
+    with pytest.raises(CannotStart):
+        table.chosen(text)
+
+
+def test_sets_may_be_limited_in_their_molecules() -> None:
+    assert [(each.name, each.molecules) for each in table.chosen("iridium_bioactive=7,openff_val")] == [
+        ("iridium_bioactive", 7),
+        ("openff_val", table.ALL),
+    ]
+    assert [each.name for each in table.chosen("")] == [each.name for each in table.SETS]
+
+
+def test_one_command_writes_the_table_and_goes_on_from_its_records(ensembles: Path, tmp_path: Path) -> None:
+    (tmp_path / "hutchison_val.parquet").write_bytes(ensembles.read_bytes())
+    arguments = [
+        str(tmp_path),
+        "--sets",
+        "hutchison_val=1",
+        "--methods",
+        "etkdg",
+        "--json",
+        str(tmp_path / "log.jsonl"),
+    ]
+    run = CliRunner().invoke(APP, [*arguments, "--markdown", str(tmp_path / "table.md")])
+    assert run.exit_code == 0, run.output
+    again = CliRunner().invoke(APP, [*arguments, "--resume"])
+    text = (tmp_path / "table.md").read_text()
+    assert "| `hutchison_val` | `etkdg` | 0 of 1 | 6 of 6 |" in text
+    assert cells(again.stdout.splitlines()) == cells(text.splitlines())  # the CPU time too: nothing ran again
+    assert CliRunner().invoke(APP, arguments).exit_code == 2  # the records are there already
+
+
+def test_a_set_that_is_not_in_the_folder_is_named(tmp_path: Path) -> None:
+    run = CliRunner().invoke(APP, [str(tmp_path), "--sets", "openff_val", "--json", str(tmp_path / "log.jsonl")])
+    assert run.exit_code == 2
+    assert "openff_val.parquet: is not there" in run.output
 
 
 def test_usage_of_a_program_is_measured() -> None:

@@ -1,8 +1,9 @@
 """Conformer generators under one interface: confgen, and the programs it is compared with.
 
-A method is written as text: `etkdg`, `conforge`, `confgen`, each with `+mmff` if MMFF94s follows, and for confgen
-settings after a colon: `confgen:start=etkdg,sigma=0.5,steps=10,keep_invalid`. Their names are the fields of
-GenerateSettings, SamplerSettings and StartSettings; `steps` is short for num_steps, and `weights` chooses others.
+A method is written as text: `etkdg`, `conforge`, `openbabel`, `openconf`, `confgen`, each with `+mmff` if MMFF94s
+follows. Settings come after a colon: `confgen:start=etkdg,sigma=0.5,steps=10,keep_invalid`. For confgen their names are
+the fields of GenerateSettings, SamplerSettings and StartSettings; `steps` is short for num_steps, and `weights` chooses
+others. Open Babel takes `search=genetic|weighted|confab`, openconf `preset=ensemble|docking|...`.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import programs
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
-import confgen
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions, with_positions
-from confgen.propose import StartSettings
-from confgen.sampler import SamplerSettings
-from confgen.settings import GenerateSettings, default_settings
 
-NAMES = ("etkdg", "conforge", "confgen")
+if TYPE_CHECKING:  # they bring torch, which would count in the memory of every method
+    from confgen.settings import GenerateSettings
+
+NAMES = ("etkdg", "conforge", "openbabel", "openconf", "confgen")
 SHORT = {"steps": "num_steps", "start_sigma": "sigma", "start_noise": "noise"}
-TIMEOUT_S = 60  # of CONFORGE, for one molecule
+SEARCH, PRESET = "genetic", "ensemble"  # of Open Babel and openconf, unless others are asked for
 MMFF_ITERATIONS = 1000
 
 
@@ -77,15 +78,36 @@ def build(spec: str, *, weights: str, seed: int, device: str = "cpu") -> Method:
     base, plus, after = head.partition("+")
     if base not in NAMES or (plus and after != "mmff"):
         raise CannotStart(f"method {spec!r} is unknown; choose {', '.join(NAMES)}, each with or without +mmff")
-    if options and base != "confgen":
-        raise CannotStart(f"method {spec!r}: only confgen takes settings")
+    changes = dict(_setting(text) for text in options.split(",") if text)
     if base == "confgen":
-        setup, run = _confgen(options, weights, seed, device)
+        setup, run = _confgen(changes, weights, seed, device)
     else:
-        setup, run = _conforge() if base == "conforge" else _etkdg(seed)
+        setup, run = _peer(base, changes, seed)
+    if changes:
+        raise CannotStart(f"method {spec!r}: {min(changes)!r} is no setting that it takes")
     if plus:
         setup, run = f"{setup}; MMFF94s, {MMFF_ITERATIONS} iterations", _relaxed(run)
     return Method(spec, setup, run)
+
+
+def _peer(base: str, changes: dict[str, object], seed: int) -> tuple[str, Run]:
+    """Setup and run of a method that is not ours; the settings it takes are taken out of `changes`."""
+    if base == "etkdg":
+        return _etkdg(seed)
+    if base == "conforge":
+        setup, make = programs.conforge()
+    elif base == "openbabel":
+        search = str(changes.pop("search", SEARCH))
+        if search not in programs.OPENBABEL_SEARCHES:
+            raise CannotStart(f"Open Babel has no search {search!r}; choose {', '.join(programs.OPENBABEL_SEARCHES)}")
+        setup, make = programs.openbabel(search)
+    else:
+        preset = str(changes.pop("preset", PRESET))
+        try:
+            setup, make = programs.openconf(preset, seed)
+        except ValueError as error:
+            raise CannotStart(f"openconf has no preset {preset!r}: {error}") from error
+    return setup, lambda mol, count: Made(make(mol, count))
 
 
 def _etkdg(seed: int) -> tuple[str, Run]:
@@ -119,39 +141,17 @@ def _relaxed(run: Run) -> Run:
     return run_and_relax
 
 
-def _conforge() -> tuple[str, Run]:
-    from CDPL import Chem as CDPLChem  # type: ignore[import-untyped]
-    from CDPL import ConfGen
+def _confgen(changes: dict[str, object], weights: str, seed: int, device: str) -> tuple[str, Run]:
+    import confgen
+    from confgen.settings import default_settings
 
-    generator = ConfGen.ConformerGenerator()
-    generator.settings.assign(ConfGen.ConformerGeneratorSettings.MEDIUM_SET_DIVERSE)
-    generator.settings.timeout = TIMEOUT_S * 1000
-
-    def run(mol: Chem.Mol, count: int) -> Made:
-        smiles = Chem.MolToSmiles(mol, canonical=False)  # hydrogens are atoms of mol, so they are written out
-        order = list(mol.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
-        theirs = CDPLChem.parseSMILES(smiles)
-        ConfGen.prepareForConformerGeneration(theirs)
-        generator.settings.maxNumOutputConformers = count
-        status = generator.generate(theirs)
-        if [CDPLChem.getSymbol(atom) for atom in theirs.atoms] != [mol.GetAtomWithIdx(i).GetSymbol() for i in order]:
-            raise ValueError("CONFORGE changed the order of the atoms")
-        if not generator.numConformers:
-            raise RuntimeError(f"CONFORGE ended with status {status}")
-        pos = np.empty((generator.numConformers, mol.GetNumAtoms(), 3))
-        pos[:, order] = [np.array(generator.getConformer(k)) for k in range(generator.numConformers)]
-        return Made(pos)
-
-    return f"CDPKit {version('cdpkit')} CONFORGE, MEDIUM_SET_DIVERSE, {TIMEOUT_S} s", run
-
-
-def _confgen(options: str, weights: str, seed: int, device: str) -> tuple[str, Run]:
-    changes = dict(_setting(text) for text in options.split(",") if text)
     generator = confgen.load(str(changes.pop("weights", weights)), device=device)
+    asked = "".join(f", {key}={value}" for key, value in changes.items())
     loaded = generator.weights
     begin = changes.get("start")
     recommended = default_settings(loaded.sampling, None if begin is None else str(begin))
     settings = replace(_changed(recommended, changes), seed=seed)
+    changes.clear()
 
     def run(mol: Chem.Mol, count: int) -> Made:
         ensemble = next(iter(confgen.Generator(loaded, replace(settings, num_confs=count)).generate_many([mol])))
@@ -163,12 +163,11 @@ def _confgen(options: str, weights: str, seed: int, device: str) -> tuple[str, R
     sampler, start = settings.sampler, settings.start
     place = f"sigma {sampler.sigma_max}" if start.start == "harmonic" else f"sigma {start.sigma}, noise {start.noise}"
     after = "invalid ones kept" if settings.keep_invalid else f"{settings.attempts} further attempts, then ETKDG"
-    return (
+    setup = (
         f"confgen {version('confgen-mol')}, weights {loaded.name} (sha256 {loaded.sha256[:12]}), seed {seed}, "
-        f"{sampler.sampler} {sampler.num_steps} steps from {start.start} at {place}, {after}, on {device}"
-        + "".join(f", {key}={value}" for key, value in changes.items()),
-        run,
+        f"{sampler.sampler} {sampler.num_steps} steps from {start.start} at {place}, {after}, on {device}{asked}"
     )
+    return setup, run
 
 
 def _setting(text: str) -> tuple[str, object]:
@@ -182,6 +181,10 @@ def _setting(text: str) -> tuple[str, object]:
 
 def _changed(settings: GenerateSettings, changes: dict[str, object]) -> GenerateSettings:
     """The settings with every change made in the part that has a field of that name."""
+    from confgen.propose import StartSettings
+    from confgen.sampler import SamplerSettings
+    from confgen.settings import GenerateSettings
+
     left = dict(changes)
     sampler = replace(settings.sampler, **_taken(left, SamplerSettings))
     start = replace(settings.start, **_taken(left, StartSettings))
@@ -192,8 +195,6 @@ def _changed(settings: GenerateSettings, changes: dict[str, object]) -> Generate
     return replace(settings, sampler=sampler, start=start, **own)
 
 
-def _taken(
-    changes: dict[str, object], kind: type[GenerateSettings | SamplerSettings | StartSettings]
-) -> dict[str, Any]:
+def _taken(changes: dict[str, object], kind: type) -> dict[str, Any]:
     """The changes to fields of that dataclass, which are taken out of `changes`."""
     return {field.name: changes.pop(field.name) for field in fields(kind) if field.name in changes}

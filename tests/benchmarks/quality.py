@@ -3,8 +3,9 @@
     python tests/benchmarks/quality.py ensembles.parquet --molecules 100 \
         --methods etkdg,etkdg+mmff,conforge,confgen,confgen:start=etkdg,sigma=0.5,steps=10
 
-Every method is asked for exactly 2K conformers of a molecule with K references, on one core, and sees the molecule
-without any coordinates; all run on the same molecules, one after the other. What a method may be: see peers.py.
+Every method is asked for exactly 2K conformers of a molecule with K references, on one core in a process of its own,
+and sees the molecule without any coordinates; all run on the same molecules, one after the other. What a method may be:
+see peers.py. All sets in one table: see table.py.
 """
 
 from __future__ import annotations
@@ -16,70 +17,88 @@ import itertools
 import json
 import os
 import platform
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any, Protocol
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
 import pyarrow.parquet as pq
-import torch
 import typer
-from peers import Made, Method, build, split_methods
+from isolated import Isolated, Outcome
+from peers import split_methods
 from provenance import command_line, commit, processor
 from rdkit import Chem
 from scoring import Record, score, tables
 from tqdm import tqdm
 
 from confgen.dataset import read_row, stereo_from_positions
-from confgen.errors import CannotStart, ConfgenError, InputError, MoleculeError
+from confgen.errors import CannotStart, ConfgenError, InputError
 from confgen.molecule import with_positions
 
-WARM_UP = "CCO"  # done before the clock runs: libraries and force-field tables load at the first molecule
+
+@dataclass(frozen=True)
+class Task:
+    """The first `molecules` rows of a file with `min_confs` references, of which `max_references` are looked at.
+
+    asks: how many conformers are asked for, in one run each; none for 2K where K references are looked at.
+    """
+
+    file: Path
+    molecules: int
+    min_confs: int = 1
+    max_references: int | None = None
+    asks: tuple[int, ...] = ()
 
 
-def references(file: Path, count: int, min_confs: int) -> Iterator[tuple[str, Chem.Mol]]:
-    """Id and molecule, with its references as conformers, of the first `count` rows with at least `min_confs`.
+class Runner(Protocol):
+    """A method that can be measured; see `isolated.Isolated`."""
+
+    name: str
+    setup: str
+
+    def run(self, mol: Chem.Mol, count: int) -> Outcome: ...
+
+
+def references(task: Task) -> Iterator[tuple[str, Chem.Mol]]:
+    """Id and molecule, with its references as conformers, of the molecules of a task.
 
     The stereochemistry is the one that the first reference shows. Raises InputError.
     """
     try:
-        batches = pq.ParquetFile(file).iter_batches(
+        batches = pq.ParquetFile(task.file).iter_batches(
             batch_size=64, columns=["id", "smiles", "num_confs", "num_atoms", "positions"]
         )
-        rows = (row for batch in batches for row in batch.to_pylist() if row["num_confs"] >= min_confs)
-        for row in itertools.islice(rows, count):
+        rows = (row for batch in batches for row in batch.to_pylist() if row["num_confs"] >= task.min_confs)
+        for row in itertools.islice(rows, task.molecules):
             mol, pos = read_row(row)
-            reference = with_positions(stereo_from_positions(mol, pos[0]), pos)
+            reference = with_positions(stereo_from_positions(mol, pos[0]), pos[: task.max_references])
             reference.SetProp("_Name", row["id"])
             yield row["id"], reference
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{file}: no file of ensembles ({error}); give Parquet as `confgen train` reads it") from error
+        raise InputError(
+            f"{task.file}: no file of ensembles ({error}); give Parquet as `confgen train` reads it"
+        ) from error
 
 
-def measure(method: Method, reference: Chem.Mol, blank: Record) -> Record:
+def measure(method: Runner, reference: Chem.Mol, blank: Record) -> Record:
     """The blank record with how the method did on the molecule, which it is given without the references."""
     mol = Chem.Mol(reference)
     mol.RemoveAllConformers()
-    cpu, wall = cpu_seconds(), time.perf_counter()
-    try:
-        made: Made | None = method.run(mol, blank.asked)
-        error = ""
-    except (MoleculeError, RuntimeError, ValueError) as failure:
-        made, error = None, f"{type(failure).__name__}: {failure}"
-    spent = dataclasses.replace(blank, cpu_s=cpu_seconds() - cpu, wall_s=time.perf_counter() - wall)
-    return dataclasses.replace(spent, error=error) if made is None else score(spent, made, reference)
+    outcome = method.run(mol, blank.asked)
+    spent = dataclasses.replace(blank, cpu_s=outcome.cpu_s, wall_s=outcome.wall_s, peak_mb=outcome.peak_mb)
+    if outcome.made is None:
+        return dataclasses.replace(spent, error=outcome.error)
+    return score(spent, outcome.made, reference)
 
 
-def cpu_seconds() -> float:
-    """CPU time of this process, all its threads, and its finished children."""
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
+Done = dict[tuple[str, str, int], Record]  # by method, molecule and number of conformers asked for
 
 
-def already_done(path: Path, file: str, methods: Sequence[Method]) -> dict[tuple[str, str], Record]:
-    """Records of an earlier run by method and molecule; what a kill left of a last line is cut off the file.
+def already_done(path: Path, file: str, methods: Sequence[Runner]) -> Done:
+    """Records of an earlier run; what a kill left of a last line is cut off the file.
 
     Raises CannotStart if a method was set up in another way then.
     """
@@ -97,16 +116,19 @@ def already_done(path: Path, file: str, methods: Sequence[Method]) -> dict[tuple
                     f"{path}: `{record.method}` ran there with {record.setup}, not {setups[record.method]}; "
                     "give another file"
                 )
-            done[record.method, record.id] = record
+            done[record.method, record.id, record.asked] = record
     return done
 
 
-def available(specs: Sequence[str], weights: str, seed: int, device: str) -> list[Method]:
-    """The methods whose packages are installed; the others are named on standard error."""
+def available(specs: Sequence[str], stack: ExitStack, **options: Any) -> list[Isolated]:
+    """The methods whose packages are installed, ended with `stack`; the others are named on standard error.
+
+    Takes the options of Isolated. Raises CannotStart.
+    """
     methods = []
     for spec in specs:
         try:
-            methods.append(build(spec, weights=weights, seed=seed, device=device))
+            methods.append(stack.enter_context(Isolated(spec, **options)))
         except ImportError as error:
             typer.echo(f"{spec}: left out, {error.name} is not installed; pip install -e '.[peers]'", err=True)
     if not methods:
@@ -114,22 +136,18 @@ def available(specs: Sequence[str], weights: str, seed: int, device: str) -> lis
     return methods
 
 
-def compare(
-    file: Path, methods: Sequence[Method], count: int, min_confs: int, log: IO[str], done: dict[tuple[str, str], Record]
-) -> list[Record]:
-    """One record for each method and molecule, method by method; new ones are written to `log` as they are made."""
-    warm = Chem.AddHs(Chem.MolFromSmiles(WARM_UP))
-    for method in methods:
-        method.run(warm, 1)
+def compare(task: Task, methods: Sequence[Runner], log: IO[str], done: Done) -> list[Record]:
+    """One record for each method, molecule and number asked for, method by method; new ones are written to `log`."""
     records = []
-    with tqdm(total=len(methods) * count, unit="run", disable=None) as bar:
-        for identity, reference in references(file, count, min_confs):
-            asked = 2 * reference.GetNumConformers()
-            for method in methods:
-                bar.set_description(method.name.partition(":")[0])
-                record = done.get((method.name, identity))
+    runs = len(methods) * max(1, len(task.asks))
+    with tqdm(total=runs * task.molecules, unit="run", desc=task.file.stem, disable=None) as bar:
+        for identity, reference in references(task):
+            known = reference.GetNumConformers()
+            for asked, method in itertools.product(task.asks or (2 * known,), methods):
+                bar.set_postfix_str(method.name.partition(":")[0])
+                record = done.get((method.name, identity, asked))
                 if record is None:
-                    blank = Record(file.name, identity, method.name, method.setup, asked // 2, asked)
+                    blank = Record(task.file.name, identity, method.name, method.setup, known, asked)
                     record = measure(method, reference, blank)
                     log.write(json.dumps(dataclasses.asdict(record)) + "\n")
                     log.flush()
@@ -138,25 +156,34 @@ def compare(
     return sorted(records, key=lambda record: [method.name for method in methods].index(record.method))
 
 
-def report(file: Path, methods: Sequence[Method], records: Sequence[Record]) -> str:
+def report(file: Path, methods: Sequence[Runner], records: Sequence[Record]) -> str:
     """The tables, and below them what made them."""
     molecules = len({record.id for record in records})
     references = sum(record.references for record in records if record.method == records[0].method)
-    failures = [f"- `{r.method}` failed on {r.id}: {r.error}" for r in records if r.error]
-    lines = [
-        tables(records),
-        *([""] if failures else []),
-        *failures,
-        "",
-        f"{molecules} molecules of `{file.name}`, {references} references, {dt.date.today().isoformat()}, "
-        f"commit {commit()}, one core of {processor()}, Python {platform.python_version()}, "
+    of = f"{molecules} molecules of `{file.name}`, {references} references"
+    return "\n".join([tables(records), *failures(records), "", *made_by(of, methods)]) + "\n"
+
+
+def failures(records: Sequence[Record]) -> list[str]:
+    """A line for each molecule that a method failed on."""
+    return [
+        f"- `{r.method}` failed on {r.id} ({r.asked} conformers, {r.cpu_s:.0f} CPU s): {r.error}"
+        for r in records
+        if r.error
+    ]
+
+
+def made_by(of: str, methods: Sequence[Runner]) -> list[str]:
+    """Lines that say what made the figures: versions, commit, day, processor, methods and command."""
+    return [
+        f"{of}, {dt.date.today().isoformat()}, commit {commit()}, one core of {processor()}, "
+        f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("rdkit", "torch", "numpy")),
         "",
         *(f"- `{method.name}`: {method.setup}" for method in methods),
         "",
         f"    {command_line()}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def main(
@@ -170,20 +197,22 @@ def main(
     log_file: Annotated[
         Path | None, typer.Option("--json", help="Write one line for each molecule and method.")
     ] = None,
+    limit_s: Annotated[float, typer.Option("--limit", min=1, help="CPU seconds a method has for a molecule.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --json has of an earlier run.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Write the tables here as well.")] = None,
 ) -> None:
     """Compare methods on the same molecules and print Markdown tables."""
-    torch.set_num_threads(1)
     try:
         if resume and log_file is None:
             raise CannotStart("--resume needs the --json file of the earlier run")
         if log_file is not None and log_file.exists() and not resume:
             raise CannotStart(f"{log_file}: exists; pass --resume to go on with it, or choose another name")
-        ready = available(split_methods(methods), weights, seed, device)
-        done = already_done(log_file, file.name, ready) if log_file is not None else {}
-        with (log_file or Path(os.devnull)).open("a", encoding="utf-8") as log:
-            records = compare(file, ready, molecules, min_confs, log, done)
+        with ExitStack() as stack:
+            options = {"weights": weights, "seed": seed, "device": device, "limit_s": limit_s}
+            ready = available(split_methods(methods), stack, **options)
+            done = already_done(log_file, file.name, ready) if log_file is not None else {}
+            log = stack.enter_context((log_file or Path(os.devnull)).open("a", encoding="utf-8"))
+            records = compare(Task(file, molecules, min_confs), ready, log, done)
         if not records:
             raise InputError(f"{file}: no molecule has {min_confs} references; lower --min-confs")
     except ConfgenError as error:

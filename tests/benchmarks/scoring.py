@@ -17,6 +17,7 @@ from rdkit import Chem
 
 from confgen.molecule import with_positions
 from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix
+from confgen.scores import statistic
 from confgen.stereo import mismatches_all
 from confgen.validity import check
 
@@ -24,8 +25,13 @@ THRESHOLDS = (0.5, 0.75, 1.25)
 MAIN_THRESHOLD = 0.75
 MAIN_COLUMNS = (
     "method", "failed", "conformers", "COV-R", "AMR-R", "COV-P", "AMR-P",
-    "stereo", "valid", "sources", "CPU s / molecule", "CPU ms / conformer",
+    "stereo", "valid", "CPU ms / conformer", "peak MB",
 )  # fmt: skip
+MEANING = (
+    "Means over molecules with the bootstrap 95% interval; heavy atoms; COV in %, covered is below "
+    f"{MAIN_THRESHOLD} A; AMR in angstrom; stereo and valid in % of the conformers. A molecule without conformers is a "
+    "failure: it has COV 0 and no AMR, and its CPU time counts."
+)
 DETAIL_COLUMNS = (
     "method", "over molecules",
     *(f"COV-{side} {threshold}" for side in "RP" for threshold in THRESHOLDS), "AMR-R", "AMR-P",
@@ -39,6 +45,7 @@ class Record:
     setup:         what else decided the conformers: versions, seed, weights.     error: why there are none.
     cov_r, cov_p:  shares, 0 to 1, one for each of THRESHOLDS.     amr_r, amr_p: angstrom, None without conformers.
     right, valid:  conformers with the stereochemistry asked for, and those that pass all checks.
+    peak_mb:       largest resident memory of the method's process until then, Python and libraries included.
     """
 
     file: str
@@ -58,6 +65,7 @@ class Record:
     sources: dict[str, int] = field(default_factory=dict)
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    peak_mb: float = 0.0
     error: str = ""
 
 
@@ -93,23 +101,28 @@ def tables(records: Sequence[Record]) -> str:
 
     Methods stand in the order of the records.
     """
-    groups = {method: [r for r in records if r.method == method] for method in dict.fromkeys(r.method for r in records)}
-    main = [_main_row(method, own) for method, own in groups.items()]
+    groups = by_method(records)
+    main = [row for method, own in groups.items() for row in main_rows(method, own)]
     detail = [row for method, own in groups.items() for row in _detail_rows(method, own)]
-    checks = [_checks_line(method, own) for method, own in groups.items() if any(r.failed_checks for r in own)]
+    notes = [note for method, own in groups.items() for note in _notes(method, own)]
     return "\n".join(
         [
-            f"Means over molecules, heavy atoms; COV in %, covered is below {MAIN_THRESHOLD} A; AMR in angstrom.",
+            MEANING,
             "",
             *markdown(MAIN_COLUMNS, main),
             "",
-            "A molecule without conformers has COV 0 and no AMR; the lines of successes, if any, leave it out.",
+            "The same at all thresholds, with medians:",
             "",
             *markdown(DETAIL_COLUMNS, detail),
-            *([""] if checks else []),
-            *checks,
+            *([""] if notes else []),
+            *notes,
         ]
     )
+
+
+def by_method(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each method."""
+    return {method: [r for r in records if r.method == method] for method in dict.fromkeys(r.method for r in records)}
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -118,27 +131,45 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     return [f"| {' | '.join(row)} |" for row in cells]
 
 
-def _main_row(method: str, records: Sequence[Record]) -> list[str]:
+def main_rows(method: str, records: Sequence[Record]) -> list[list[str]]:
+    """The row of a method, and one more over the molecules it did not fail on, if it failed on some."""
+    succeeded = [r for r in records if r.returned]
+    rows = [_main_row(f"`{method}`", records)]
+    if 0 < len(succeeded) < len(records):
+        rows.append(_main_row(f"`{method}`, without failures", succeeded))
+    return rows
+
+
+def _main_row(label: str, records: Sequence[Record]) -> list[str]:
     at = THRESHOLDS.index(MAIN_THRESHOLD)
-    returned, asked = sum(r.returned for r in records), sum(r.asked for r in records)
-    sources: Counter[str] = Counter()
-    for record in records:
-        sources.update(record.sources)
-    cpu_s = sum(r.cpu_s for r in records)
     return [
-        f"`{method}`",
+        label,
         f"{sum(not r.returned for r in records)} of {len(records)}",
-        f"{returned} of {asked}",
-        _percent(np.mean, [r.cov_r[at] for r in records]),
-        _angstrom(np.mean, [r.amr_r for r in records]),
-        _percent(np.mean, [r.cov_p[at] for r in records]),
-        _angstrom(np.mean, [r.amr_p for r in records]),
+        f"{sum(r.returned for r in records)} of {sum(r.asked for r in records)}",
+        interval([100 * r.cov_r[at] for r in records], 1),
+        interval([r.amr_r for r in records], 2),
+        interval([100 * r.cov_p[at] for r in records], 1),
+        interval([r.amr_p for r in records], 2),
+        *cost_cells(records),
+    ]
+
+
+def cost_cells(records: Sequence[Record]) -> list[str]:
+    """Cells for stereo, valid, CPU ms / conformer (the time of failures included) and peak MB."""
+    returned = sum(r.returned for r in records)
+    return [
         _share(sum(r.right for r in records), returned),
         _share(sum(r.valid for r in records), returned),
-        ", ".join(f"{name} {count}" for name, count in sorted(sources.items(), reverse=True)) or "-",
-        f"{cpu_s / len(records):.2f}",
-        f"{1000 * cpu_s / returned:.0f}" if returned else "-",
+        f"{1000 * sum(r.cpu_s for r in records) / returned:.0f}" if returned else "-",
+        f"{max(r.peak_mb for r in records):.0f}",
     ]
+
+
+def interval(values: Sequence[float | None], digits: int) -> str:
+    """Mean of the values that there are and the bootstrap 95% interval of it: `53.8 (48.1-59.5)`."""
+    known = statistic(np.array([value for value in values if value is not None]))
+    mean, low, high = (f"{value:.{digits}f}" for value in (known.mean, known.low, known.high))
+    return f"{mean} ({low}-{high})" if known.count else "-"
 
 
 def _detail_rows(method: str, records: Sequence[Record]) -> list[list[str]]:
@@ -162,12 +193,23 @@ def _detail_rows(method: str, records: Sequence[Record]) -> list[list[str]]:
     ]
 
 
-def _checks_line(method: str, records: Sequence[Record]) -> str:
-    counts: Counter[str] = Counter()
+def _notes(method: str, records: Sequence[Record]) -> list[str]:
+    """What conformers failed, and where they came from, if there was something to tell."""
+    failed: Counter[str] = Counter()
+    sources: Counter[str] = Counter()
     for record in records:
-        counts.update(record.failed_checks)
-    listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    return f"- `{method}`: conformers that failed {listed}"
+        failed.update(record.failed_checks)
+        sources.update(record.sources)
+    notes = []
+    if failed:
+        notes.append(f"- `{method}`: conformers that failed {_listed(failed)}")
+    if sources:
+        notes.append(f"- `{method}`: conformers from {_listed(sources)}")
+    return notes
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common())
 
 
 def _percent(average: Callable[..., np.floating], shares: Sequence[float]) -> str:
