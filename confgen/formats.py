@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BOLTZMANN_KCAL_MOL_K = 1.987204259e-3  # CODATA 2018 gas constant, 8.314462618 J/(mol K) / 4184
 ROOM_TEMPERATURE_K = 298.15
 
+# Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
+SMILES_TAG = "confgen_smiles"
 # Tags written by confgen; the same tags in the input describe some earlier conformer and are dropped.
 OWN_TAGS = (
     "conformer",
@@ -34,6 +36,7 @@ OWN_TAGS = (
     "seed",
     "weights",
     "confgen_version",
+    SMILES_TAG,
 )
 
 
@@ -68,12 +71,13 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     for tag, value in _input_tags(mol).items():
         record.SetProp(_one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), _sdf_value(value))
     record.SetProp("_Name", _title(ensemble.name))
+    smiles = {SMILES_TAG: _smiles(mol)}
     text = io.StringIO()
     writer = Chem.SDWriter(text)
     for conformer, tags in zip(record.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
         for tag in OWN_TAGS:
             record.ClearProp(tag)  # so that the tags stand in the order of OWN_TAGS, and none is left over
-        for tag, entry in tags.items():
+        for tag, entry in (tags | smiles).items():
             record.SetProp(tag, _sdf_value(str(entry).lower() if isinstance(entry, bool) else str(entry)))
         writer.write(record, confId=conformer.GetId())
     writer.close()
@@ -85,7 +89,7 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     import ase
     import ase.io
 
-    smiles = Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False))
+    smiles = _smiles(mol)
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     frames = []
     for conformer, tags in zip(mol.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
@@ -236,6 +240,11 @@ def _sdf_value(value: str) -> str:
     """The text without what ends a value (an empty line) or a record (four dollars)."""
     lines = (line.rstrip() for line in value.splitlines())
     return "\n".join(f" {line}" if line.startswith("$$$$") else line for line in lines if line)
+
+
+def _smiles(mol: Chem.Mol) -> str:
+    """Isomeric SMILES, with those hydrogens that carry stereochemistry."""
+    return str(Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False)))
 
 
 def _in_smiles_order(mol: Chem.Mol) -> tuple[str, np.ndarray]:

@@ -15,6 +15,7 @@ from ensembles import Ensemble, molecule, positions, sd_records
 from rdkit import Chem
 
 from confgen.formats import boltzmann_weights
+from confgen.molecule import with_positions
 from confgen.writer import write_ensembles
 
 
@@ -45,7 +46,15 @@ def test_sdf_records_carry_the_tags_in_order(ethanol: Ensemble, tmp_path: Path) 
         ("source", "etkdg"),
         ("seed", "7"),
         ("weights", "drugs"),
+        ("confgen_smiles", "CCO"),
     ]
+
+
+def test_sdf_records_say_which_stereochemistry_was_asked_for(tmp_path: Path) -> None:
+    asked = molecule("C[C@H](N)C(=O)O")
+    write_ensembles([Ensemble(with_positions(asked, -positions(asked)))], tmp_path / "mirrored.sdf")
+    smiles = sd_records(tmp_path / "mirrored.sdf")[0].GetProp("confgen_smiles")
+    assert Chem.CanonSmiles(smiles) == Chem.CanonSmiles("C[C@H](N)C(=O)O")
 
 
 def test_sdf_energy_tags_are_absolute_relative_and_a_share(tmp_path: Path) -> None:
