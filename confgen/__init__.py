@@ -14,7 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from confgen.ensembles import read_ensembles
     from confgen.errors import ConfgenError, MoleculeError
+    from confgen.evaluation import evaluate
     from confgen.generate import Ensemble, Generator, load
     from confgen.molecule import read_molecule
     from confgen.readers import read_records
@@ -29,7 +31,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _HOME = {
     "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",
     "GenerateSettings": "settings", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
-    "check": "validity", "write_ensembles": "writer",
+    "check": "validity", "write_ensembles": "writer", "evaluate": "evaluation", "read_ensembles": "ensembles",
 }  # fmt: skip
 
 __all__ = [
@@ -39,7 +41,9 @@ __all__ = [
     "Generator",
     "MoleculeError",
     "check",
+    "evaluate",
     "load",
+    "read_ensembles",
     "read_molecule",
     "read_records",
     "write_ensembles",

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
-from confgen.errors import MoleculeError
+from confgen.errors import InputError, MoleculeError
+from confgen.formats import boltzmann_weights
+from confgen.matching import same_atoms
+from confgen.molecule import from_smiles, label, positions, stereo_from_3d, with_positions
+from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
+from confgen.sdf import sdf_groups
+
+COLUMNS = ("smiles", "num_confs", "num_atoms", "positions")
+OPTIONAL = ("name", "id", "energies")
+ROWS = 64  # of a Parquet file held at once
+PICKLES = (".pickle", ".pkl", ".pckl")
+KINDS = ".sdf, .sdf.gz, .parquet, .pickle, or a directory of pickles"
 
 
 @dataclass(frozen=True)
@@ -33,10 +47,151 @@ class ConformerSet:
 
 
 def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
-    """The molecules of a file, in its order.
+    """The molecules of a file, in its order; one that cannot be had comes with its error, and reading goes on.
 
     .sdf and .sdf.gz: consecutive records of one title and one graph are one molecule. .parquet: one row each.
     .pickle, .pkl or a directory of them: GEOM's `rdkit_folder` form.
-    Raises: InputError, at once, if the file cannot be read at all or holds no molecule.
+    Raises: InputError, at once, if the file cannot be read at all or holds no molecule; later, for a pickle of a
+            directory that asks for more than molecules and plain data.
     """
-    raise NotImplementedError(path)
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check the path")
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if path.is_dir():
+        sets = _from_directory(path)
+    elif suffix in (".sdf", ".sd", ".mol", ".mdl"):
+        sets = _from_sdf(path)
+    elif suffix == ".parquet":
+        sets = _from_parquet(path)
+    elif suffix in PICKLES:
+        sets = (_from_pickle(found, str(path), path.stem) for found in read_pickle(path))
+    else:
+        raise InputError(f"{path}: unknown kind of file; ensembles are read from {KINDS}")
+    first = next(sets, None)
+    if first is None:
+        raise InputError(f"{path}: holds no molecules; give a file with conformers")
+    return itertools.chain([first], sets)
+
+
+def _from_sdf(path: Path) -> Iterator[ConformerSet]:
+    for group in sdf_groups(path):
+        if group.mol is None:
+            yield ConformerSet(group.name, group.origin, None, error=group.error)
+            continue
+        mol = with_positions(group.mol, np.stack(group.positions))
+        energies = _relative(group.numbers("relative_energy_kcal_mol") or group.numbers("energy_kcal_mol"))
+        weights = _normalised(group.numbers("boltzmann_weight"), energies)
+        yield ConformerSet(group.name, group.origin, mol, energies, weights)
+
+
+def _from_parquet(path: Path) -> Iterator[ConformerSet]:
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as Parquet ({_first_line(error)}); get it again") from None
+    if missing:
+        raise InputError(f"{path}: column '{missing[0]}' is missing; ensembles need {', '.join(COLUMNS)}")
+    columns = [name for name in (*COLUMNS, *OPTIONAL) if name in file.schema_arrow.names]
+    batches, number = file.iter_batches(batch_size=ROWS, columns=columns), 0
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: is damaged after row {number} ({_first_line(error)}); get it again") from None
+        if batch is None:
+            return
+        for index in range(batch.num_rows):
+            number += 1
+            yield _from_row({name: batch.column(name)[index] for name in columns}, f"{path} row {number}")
+
+
+def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:
+    """A row of Arrow scalars as a molecule."""
+    name = next((str(row[key].as_py()) for key in ("name", "id") if key in row and row[key].as_py()), "")
+    try:
+        mol = from_smiles(row["smiles"].as_py() or "", name, origin, add_hydrogens=False)
+        count, num_atoms = row["num_confs"].as_py(), row["num_atoms"].as_py()
+        if num_atoms != mol.GetNumAtoms():
+            raise MoleculeError(f"{label(mol)}: num_atoms is {num_atoms}, but its SMILES has {mol.GetNumAtoms()} atoms")
+        values = row["positions"].values
+        pos = np.zeros(0) if values is None else np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+        if not count or len(pos) != 3 * count * num_atoms:
+            raise MoleculeError(f"{label(mol)}: has {len(pos)} coordinates for {count} conformers of {num_atoms} atoms")
+    except MoleculeError as error:
+        return ConformerSet(name, origin, None, error=error)
+    energies = row["energies"].as_py() if "energies" in row else None
+    relative = _relative(energies if energies and len(energies) == count else None)
+    mol = with_positions(mol, pos.reshape(count, num_atoms, 3))
+    return ConformerSet(name or row["smiles"].as_py(), origin, mol, relative, _normalised(None, relative))
+
+
+def _from_directory(path: Path) -> Iterator[ConformerSet]:
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICKLES)
+    if not files:
+        raise InputError(f"{path}: is a directory without pickles; ensembles are read from {KINDS}")
+    for file in files:
+        try:
+            found = read_pickle(file)
+        except RefusedPickle:
+            raise
+        except InputError as error:
+            yield ConformerSet(file.stem, str(file), None, error=MoleculeError(str(error)))
+            continue
+        yield from (_from_pickle(one, str(file), file.stem) for one in found)
+
+
+def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet:
+    """The conformers that are the same graph as the first one, on that one's atoms."""
+    name = found.name or stem
+    with rdBase.BlockLogs():
+        first = next((mol for mol in found.mols if mol.GetNumConformers()), None)
+        if first is None or not first.GetNumAtoms():
+            error = MoleculeError(f"{origin} '{name}': has no conformers; leave it out")
+            return ConformerSet(name, origin, None, error=error)
+        base = Chem.Mol(first)
+        try:
+            Chem.SanitizeMol(base)
+        except (RuntimeError, ValueError) as error:
+            text = f"{origin} '{name}': breaks the rules of valence ({_first_line(error)}); leave it out"
+            return ConformerSet(name, origin, None, error=MoleculeError(text))
+        stereo_from_3d(base)
+        pos, kept = [], []
+        for number, mol in enumerate(found.mols):
+            match = same_atoms(base, mol)
+            if match is not None and mol.GetNumConformers():
+                pos.append(positions(mol)[:, match])
+                kept += [number] * mol.GetNumConformers()
+    lost = len(found.mols) - len(set(kept))
+    notes = (f"{origin} '{name}': {lost} of {len(found.mols)} conformers are another molecule and left out",) * bool(
+        lost
+    )
+    energies = _relative(found.energies and [found.energies[number] for number in kept])
+    weights = _normalised(found.weights and [found.weights[number] for number in kept], energies)
+    base.SetProp("_Name", name)
+    return ConformerSet(name, origin, with_positions(base, np.concatenate(pos)), energies, weights, notes=notes)
+
+
+def _relative(energies: Sequence[float | None] | None) -> np.ndarray | None:
+    """Energies above the lowest, (K,); None unless all are known."""
+    if not energies or any(energy is None or not np.isfinite(energy) for energy in energies):
+        return None
+    values = np.array(energies, dtype=np.float64)
+    above: np.ndarray = values - values.min()
+    return above
+
+
+def _normalised(weights: Sequence[float] | None, energies: np.ndarray | None) -> np.ndarray | None:
+    """Weights with sum 1, those of the energies at room temperature if none are given."""
+    if weights is None or min(weights) < 0 or not np.isfinite(sum(weights)) or sum(weights) <= 0:
+        return None if energies is None else np.array(boltzmann_weights(energies.tolist()))
+    values = np.array(weights, dtype=np.float64)
+    shares: np.ndarray = values / values.sum()
+    return shares
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

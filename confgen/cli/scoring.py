@@ -21,7 +21,7 @@ from confgen.cli.sampling import Sampling, prepare, sample
 from confgen.cli.tables import tables, text_of
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import CannotStart, OutputError
-from confgen.evaluate import evaluate
+from confgen.evaluation import evaluate
 from confgen.outfile import OutputFile
 from confgen.scores import PROTOCOLS, Evaluation, Protocol
 

@@ -1,0 +1,197 @@
+"""Generated ensembles against reference ensembles: coverage, precision, stereochemistry, validity."""
+
+from __future__ import annotations
+
+import heapq
+import io
+import multiprocessing
+import os
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import Mol
+
+from confgen.comparison import compare, label_of, usable
+from confgen.ensembles import ConformerSet
+from confgen.errors import InputError
+from confgen.formats import EnsembleLike
+from confgen.matching import Identity, Matching, identity, pair_up
+from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores, Protocol
+
+OVERLAYS = 40  # worst molecules whose overlay is kept for a report
+FEW = 8  # molecules; for fewer, workers cost more time than they save
+WINDOW = 4  # molecules per worker on their way
+PICKLED = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
+Ensembles = Iterable[ConformerSet | EnsembleLike | Mol]
+
+
+def evaluate(
+    generated: Ensembles,
+    reference: Ensembles,
+    protocol: Protocol = PROTOCOLS["geomol"],
+    *,
+    match: str = "auto",
+    method: str = "",
+    source: str = "",
+    workers: int = 1,
+    overlays: int = OVERLAYS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Scores of every reference molecule, in order; whatever could not be matched is named in the evaluation.
+
+    generated, reference: from `read_ensembles`, ensembles of `generate`, or RDKit molecules with conformers.
+    match:     "auto", "name", "stereo" or "flat", see `confgen.matching.pair_up`. The stereochemistry of generated
+               conformers is judged by what the reference asks for, in the matched order of atoms.
+    workers:   processes; the result does not depend on them. They are started afresh, so a script that asks for
+               more than one needs `if __name__ == "__main__":`.
+    overlays:  so many molecules, the worst covered, keep an overlay.
+    progress:  called with molecules done and in all.
+    Raises:    InputError if either side is empty, or no reference has conformers; ValueError for an unknown `match`.
+    """
+    made = [_as_set(one, f"generated molecule {number}") for number, one in enumerate(generated, start=1)]
+    references = [_as_set(one, f"reference molecule {number}") for number, one in enumerate(reference, start=1)]
+    if not made:
+        raise InputError(f"{source or 'generated'}: there are no generated molecules; nothing can be compared")
+    if not any(usable(one) for one in references):
+        reason = next((str(one.error) for one in references if one.error), "there are no reference molecules")
+        raise InputError(f"no reference has conformers, so nothing can be compared: {reason}")
+    with rdBase.BlockLogs():
+        known = [_identity(one) for one in made], [_identity(one) for one in references]
+    matching = pair_up(*known, match)
+    jobs = [
+        _Job(
+            made[partner] if partner is not None else None,
+            one,
+            protocol,
+            _absence(matching, known, number, match, made),
+        )
+        for number, (one, partner) in enumerate(zip(references, matching.partners, strict=True))
+    ]
+    molecules: list[MoleculeScores] = []
+    kept: list[tuple[float, int]] = []
+    for number, scored in enumerate(_run(jobs, workers)):
+        molecules.append(scored)
+        if scored.overlay is not None:
+            heapq.heappush(kept, (float(scored.recall.max()), number))
+            if len(kept) > overlays:
+                _, best = heapq.heappop(kept)
+                molecules[best] = replace(molecules[best], overlay=None)
+        if progress is not None:
+            progress(number + 1, len(jobs))
+    return Evaluation(
+        method=method or source,
+        source=source,
+        protocol=protocol,
+        molecules=molecules,
+        unmatched=[_left_over(made[number], known, number, match) for number in matching.left_over],
+        ambiguous=matching.ambiguous,
+        notes=[note for one in (*made, *references) for note in one.notes],
+    )
+
+
+def _as_set(one: ConformerSet | EnsembleLike | Mol, origin: str) -> ConformerSet:
+    if isinstance(one, ConformerSet):
+        return one
+    if isinstance(one, Mol):
+        name = one.GetProp("_Name") if one.HasProp("_Name") else ""
+        return ConformerSet(name, origin, one)
+    return ConformerSet(one.name, one.origin or origin, None if one.error else one.mol, error=one.error)
+
+
+def _identity(one: ConformerSet) -> Identity:
+    return identity(one.mol, one.name, label_of(one))
+
+
+# What was not matched, in words
+
+
+def _absence(
+    matching: Matching, known: tuple[list[Identity], list[Identity]], number: int, match: str, made: list[ConformerSet]
+) -> str:
+    """Why a reference has no partner; "" if it has one."""
+    if matching.partners[number] is not None:
+        return ""
+    wanted = known[1][number]
+    for other in matching.left_over:
+        if wanted.name and known[0][other].name == wanted.name and match in ("name", "auto"):
+            if made[other].error is not None:
+                return str(made[other].error)
+            return f"{known[0][other].label} is another molecule: {known[0][other].stereo}, not {wanted.stereo}"
+    alike = any(wanted.flat and known[0][other].flat == wanted.flat for other in matching.left_over)
+    hint = "; one that differs in stereochemistry is there, --match flat compares it" if alike else ""
+    return f"not among the generated molecules (matched by {match}){hint}"
+
+
+def _left_over(one: ConformerSet, known: tuple[list[Identity], list[Identity]], number: int, match: str) -> str:
+    if one.error is not None:
+        return str(one.error)
+    own = known[0][number]
+    alike = next((other.label for other in known[1] if own.flat and other.flat == own.flat), "")
+    hint = f"; without stereochemistry it is {alike}, --match flat compares them" if alike and match != "flat" else ""
+    return f"{own.label}: no reference is matched with it ({own.stereo}){hint}"
+
+
+# One molecule after the other, here or by workers
+
+
+@dataclass(frozen=True)
+class _Job:
+    made: ConformerSet | None
+    reference: ConformerSet
+    protocol: Protocol
+    absence: str
+
+    def scores(self) -> MoleculeScores:
+        return compare(self.made, self.reference, self.protocol, self.absence)
+
+
+def _run(jobs: list[_Job], workers: int) -> Iterator[MoleculeScores]:
+    """The scores of every job, in order; with workers a few jobs are on their way at a time, not all."""
+    if workers <= 1 or len(jobs) < FEW:
+        yield from (job.scores() for job in jobs)
+        return
+    waiting: deque[Future[bytes]] = deque()
+    with _single_threaded(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        for job in jobs:
+            waiting.append(pool.submit(_score_packed, _packed(job)))
+            if len(waiting) > WINDOW * workers:
+                yield pickle.loads(waiting.popleft().result())
+        while waiting:
+            yield pickle.loads(waiting.popleft().result())
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes started here load numpy with one thread each."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+class _Pickler(pickle.Pickler):
+    """Keeps all digits of coordinates, and all properties, which a plain pickle of a molecule does not."""
+
+    def reducer_override(self, value: object) -> Any:
+        return (Chem.Mol, (value.ToBinary(PICKLED),)) if isinstance(value, Mol) else NotImplemented
+
+
+def _packed(value: _Job | MoleculeScores) -> bytes:
+    stream = io.BytesIO()
+    _Pickler(stream).dump(value)
+    return stream.getvalue()
+
+
+def _score_packed(job: bytes) -> bytes:
+    return _packed(pickle.loads(job).scores())

@@ -1,0 +1,158 @@
+"""Molecules of a multi-conformer SDF: consecutive records of one title and one graph.
+
+Most records of a molecule differ in their coordinates alone; of these nothing else is parsed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import Mol
+
+from confgen.errors import MoleculeError
+from confgen.formats import SMILES_TAG
+from confgen.matching import same_atoms
+from confgen.molecule import from_molblock, from_smiles, positions, sd_tags
+from confgen.readers import READ_ERRORS, cause, open_text, sdf_blocks
+
+ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title
+NO_SHAPE = "has no 3D coordinates; give conformers (`confgen generate` makes them)"
+
+
+@dataclass
+class Group:
+    """The records of one molecule, or one record that has an error (`count` of one title and reason in a row).
+
+    mol:        of the first record, with the hydrogens that it has; with the stereochemistry asked for, if that was
+                written along (`confgen_smiles`), else with what its coordinates show.
+    positions:  (N, 3) angstrom of each record, in the atom order of `mol`.
+    tags:       SD tags of each record.
+    """
+
+    name: str
+    origin: str
+    mol: Mol | None
+    layout: str = ""
+    positions: list[np.ndarray] = field(default_factory=list)
+    tags: list[dict[str, str]] = field(default_factory=list)
+    error: MoleculeError | None = None
+    count: int = 1
+
+    def numbers(self, tag: str) -> list[float] | None:
+        """The value of a tag in each record; None unless all have a number there."""
+        try:
+            return [float(tags[tag]) for tags in self.tags]
+        except (KeyError, ValueError):
+            return None
+
+
+def sdf_groups(path: Path) -> Iterator[Group]:
+    """The molecules of a file, in its order; bad records come after the molecule that they stand in.
+
+    Raises: InputError, as the first is asked for, if the file cannot be read.
+    """
+    with open_text(str(path)) as text, rdBase.BlockLogs():
+        group: Group | None = None
+        bad: list[Group] = []
+        try:
+            for number, block in enumerate(sdf_blocks(text), start=1):
+                origin = f"{path} record {number}"
+                if group is not None and _joins(group, block):
+                    continue
+                made = _group(block, origin)
+                if made.mol is None:
+                    if bad and bad[-1].name == made.name:
+                        bad[-1].count += 1
+                        continue
+                    if group is not None and group.name != made.name:
+                        yield from _finished(group, bad)
+                        group, bad = None, []
+                    bad.append(made)
+                    continue
+                yield from _finished(group, bad)
+                group, bad = made, []
+        except READ_ERRORS as error:
+            broken = f"{path}: damaged or cut short here ({cause(error)}), the rest cannot be read; repair the file"
+            bad.append(Group("", str(path), None, error=MoleculeError(broken)))
+        yield from _finished(group, bad)
+
+
+def _finished(group: Group | None, bad: list[Group]) -> Iterator[Group]:
+    if group is not None:
+        yield group
+    for one in bad:
+        if one.count > 1:
+            one.error = MoleculeError(f"{one.error} (and {one.count - 1} more records of it)")
+        yield one
+
+
+def _group(block: str, origin: str) -> Group:
+    """A group of one record."""
+    title = block.partition("\n")[0].strip()
+    try:
+        mol = from_molblock(block, title, origin, add_hydrogens=False)
+        if not mol.GetNumConformers():
+            where = f"{origin} '{title}'" if title else origin
+            raise MoleculeError(f"{where}: {NO_SHAPE}")
+    except MoleculeError as error:
+        return Group(title, origin, None, error=error)
+    (layout, _), tags = _parts(block), dict(sd_tags(block))
+    return Group(title, origin, _as_asked(mol, tags.get(SMILES_TAG, "")), layout, [positions(mol)[0]], [tags])
+
+
+def _as_asked(mol: Mol, smiles: str) -> Mol:
+    """The molecule, without conformers, with the stereochemistry of a SMILES if that is the same graph."""
+    bare = Chem.Mol(mol)
+    bare.RemoveAllConformers()
+    try:
+        asked = from_smiles(smiles) if smiles else bare
+    except MoleculeError:
+        return bare
+    if asked.GetNumAtoms() > mol.GetNumAtoms():
+        asked = Chem.RemoveAllHs(asked, sanitize=False)
+    match = same_atoms(bare, asked)
+    return bare if match is None else Chem.RenumberAtoms(asked, match.tolist())
+
+
+def _joins(group: Group, block: str) -> bool:
+    """Whether a record is one more conformer of the group; then it has been added."""
+    if block.partition("\n")[0].strip() != group.name or group.mol is None:
+        return False
+    tags = dict(sd_tags(block))
+    if tags.get(ISOMER_TAG) != group.tags[0].get(ISOMER_TAG):
+        return False
+    layout, pos = _parts(block)
+    if layout and layout == group.layout and pos[:, 2].any():
+        group.positions.append(pos)
+    else:
+        made = _group(block, "")
+        match = same_atoms(group.mol, made.mol) if made.mol is not None else None
+        if match is None:
+            return False
+        group.positions.append(made.positions[0][match])
+    group.tags.append(tags)
+    return True
+
+
+def _parts(block: str) -> tuple[str, np.ndarray]:
+    """All of a V2000 record that makes its graph, as text, and its coordinates (N, 3); "" and nothing for another.
+
+    Stereo marks are left out: 3D coordinates tell.
+    """
+    lines = block.split("\n")
+    nothing = "", np.zeros((0, 3))
+    try:
+        num_atoms, num_bonds = int(lines[3][:3]), int(lines[3][3:6])
+        atoms, bonds = lines[4 : 4 + num_atoms], lines[4 + num_atoms : 4 + num_atoms + num_bonds]
+        pos = np.array([(float(line[:10]), float(line[10:20]), float(line[20:30])) for line in atoms])
+        end = next(number for number, line in enumerate(lines) if line.startswith("M  END"))
+    except (IndexError, ValueError, StopIteration):
+        return nothing
+    if "V2000" not in lines[3] or not np.isfinite(pos).all():
+        return nothing
+    graph = [line[30:39] + line[42:] for line in atoms] + [line[:9] for line in bonds]
+    return "\n".join([lines[3][:6], *graph, *lines[4 + num_atoms + num_bonds : end]]), pos.reshape(-1, 3)
