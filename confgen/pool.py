@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import multiprocessing
-import os
 import pickle
 import signal
 from collections import deque
@@ -18,13 +17,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import cast
 
 import torch
 from rdkit import Chem, rdBase
 
 from confgen.checkpoint import Weights, load
+from confgen.cores import available_cores
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble, ensembles_of
 from confgen.molecule import label
@@ -95,16 +94,6 @@ def choose_workers(records: Iterator[Record], num_confs: int, device: torch.devi
     enough = 1 + math.ceil(FEW_CONFORMERS / num_confs)
     first = list(itertools.islice(records, enough))
     return available_cores() if len(first) == enough else 1, itertools.chain(first, records)
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity (a batch system's share), within the quota of its container."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):  # no Linux, no control groups, or the older kind
-        return cores
-    return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
 
 
 @dataclass

@@ -15,6 +15,7 @@ LAYERS = {
     "errors": 0,
     "models": 0,
     "weights": 0,
+    "cores": 1,
     "device": 1,
     "isomers": 1,
     "molecule": 1,

@@ -15,11 +15,12 @@ import torch
 from rdkit import Chem
 
 from confgen import checkpoint
+from confgen.cores import available_cores
 from confgen.denoiser import Denoiser
 from confgen.errors import WeightsError
 from confgen.generate import Ensemble
 from confgen.molecule import from_molblock, from_smiles
-from confgen.pool import FEW_CONFORMERS, available_cores, choose_workers, generate_parallel, generate_serial
+from confgen.pool import FEW_CONFORMERS, choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.sampler import SamplerSettings
 from confgen.settings import GenerateSettings

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rdkit import Chem
 
 from confgen.errors import OutputError
-from confgen.generate import Ensemble
 from confgen.outfile import OutputFile
+
+if TYPE_CHECKING:  # it brings torch, which not every command needs
+    from confgen.generate import Ensemble
 
 FAILED_HEADER = "smiles\tname\torigin\treason\n"  # which the readers of .smi and of .tsv files know
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from confgen.cli.console import say
+from confgen.ensembles import ConformerSet
 from confgen.errors import ConfgenError
-from confgen.scores import Evaluation
+from confgen.scores import Evaluation, MoleculeScores
 
 LINES = 5  # of each kind; the rest is counted
 
@@ -17,19 +18,21 @@ class NothingScored(ConfgenError):
     exit_code = 4
 
 
+def refuse_empty(reference: Sequence[ConformerSet], path: str) -> None:
+    """Raises NothingScored if no molecule of the reference has conformers."""
+    if not any(one.mol is not None and one.mol.GetNumConformers() for one in reference):
+        errors = [str(one.error) for one in reference if one.error is not None]
+        raise NothingScored(_and_more(errors) or f"{path}: no molecule in it has conformers; nothing can be compared")
+
+
 def refuse_nothing(evaluations: Sequence[Evaluation], reference: str) -> None:
     """Raises NothingScored, with the reason, if no method has a molecule with scores. reference: its file."""
     if any(scores.num_references and not scores.failed for e in evaluations for scores in e.molecules):
         return
     first = evaluations[0]
-    if not first.comparable:
-        raise NothingScored(f"{reference}: nothing to compare with; {_reasons(first)}")
-    if first.unmatched and len(evaluations) == 1:
-        raise NothingScored(
-            f"{first.source}: no molecule in it is one of {reference} (such as {first.unmatched[0]}); "
-            "check the files, or match by --match name|stereo|flat"
-        )
-    raise NothingScored(f"{', '.join(e.source for e in evaluations)}: nothing could be scored; {_reasons(first)}")
+    reasons = first.unmatched or [scores.error for scores in first.molecules if scores.error]
+    sources = ", ".join(evaluation.source for evaluation in evaluations)
+    raise NothingScored(f"{sources}: no molecule in it can be compared with {reference}: {_and_more(reasons)}")
 
 
 def remark(evaluations: Sequence[Evaluation], limit: int | None, *, quiet: bool) -> None:
@@ -38,7 +41,7 @@ def remark(evaluations: Sequence[Evaluation], limit: int | None, *, quiet: bool)
     _listed([f"left out of the reference: {error}" for error in unreadable], "left out of the reference")
     for evaluation in evaluations:
         method = evaluation.method
-        failed = [f"{method}: {scores.error}" for scores in evaluation.molecules if scores.failed]
+        failed = [f"{method}: {_failure(scores)}" for scores in evaluation.molecules if scores.failed]
         _listed(failed, f"that failed in {method}")
         if not quiet:
             _notes(evaluation, limit)
@@ -47,7 +50,7 @@ def remark(evaluations: Sequence[Evaluation], limit: int | None, *, quiet: bool)
 def _notes(evaluation: Evaluation, limit: int | None) -> None:
     head = f"note: {evaluation.method}: "
     if limit is None:
-        _listed([f"{head}{name} is not in the reference" for name in evaluation.unmatched], "not in the reference")
+        _listed([head + line for line in evaluation.unmatched], "without a reference")
     elif evaluation.unmatched:
         count = len(evaluation.unmatched)
         belong = "molecule belongs" if count == 1 else "molecules belong"
@@ -65,6 +68,12 @@ def _listed(lines: Sequence[str], what: str) -> None:
         say(f"... and {len(lines) - LINES} more {what}; --json lists them all")
 
 
-def _reasons(evaluation: Evaluation) -> str:
-    errors = [scores.error for scores in evaluation.molecules if scores.error]
-    return (errors[0] if errors else "no reason is known") + (f" (and {len(errors) - 1} more)" if errors[1:] else "")
+def _failure(scores: MoleculeScores) -> str:
+    """Which molecule failed, and why; an error of its own making says which."""
+    reason = scores.error or "no conformer has finite positions"
+    return reason if scores.origin and scores.origin in reason else f"{scores.origin} '{scores.name}': {reason}"
+
+
+def _and_more(lines: Sequence[str]) -> str:
+    """The first line, and how many more there are."""
+    return "".join(lines[:1]) + (f" (and {len(lines) - 1} more)" if lines[1:] else "")

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from rdkit import Chem
-
 from confgen import checkpoint
 from confgen.cli.console import say
 from confgen.device import choose_device
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
+from confgen.matching import stereo_smiles
 from confgen.molecule import from_smiles
 from confgen.pool import choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record
@@ -41,14 +40,13 @@ def prepare(name: str, device: str, seed: int, workers: int | None) -> Sampling:
 def sample(
     sampling: Sampling, reference: Sequence[ConformerSet], per_reference: int, tick: Callable[[], object]
 ) -> list[ConformerSet]:
-    """As many conformers for each molecule as it has references, times `per_reference`; with the error where it fails.
+    """For each molecule `per_reference` times as many conformers as it has references, or the error where it fails.
 
     The generator is given a SMILES with stereochemistry, so neither coordinates nor the order of the atoms.
     tick: called after each molecule.
     """
-    known = [(asked, asked.mol) for asked in reference if asked.mol is not None and asked.mol.GetNumConformers()]
-    counts = [per_reference * mol.GetNumConformers() for _, mol in known]
-    records = [_record(asked, mol) for asked, mol in known]
+    records = [_record(asked) for asked in reference]
+    counts = [per_reference * (asked.mol.GetNumConformers() if asked.mol else 0) for asked in reference]
     settings = replace(default_settings(sampling.weights.sampling), seed=sampling.seed)
     workers = _workers(sampling, records, counts)
     if workers == 1:
@@ -57,8 +55,7 @@ def sample(
         made = generate_parallel(records, sampling.name, settings, workers, sampling.weights.sha256, counts)
     generated = []
     with closing(made):
-        for (asked, _), ensembles in zip(known, made, strict=True):
-            ensemble = ensembles[0]
+        for asked, (ensemble,) in zip(reference, made, strict=True):
             mol = ensemble.mol if ensemble.error is None else None
             notes = tuple(ensemble.notes)
             generated.append(ConformerSet(asked.name, asked.origin, mol, error=ensemble.error, notes=notes))
@@ -66,12 +63,15 @@ def sample(
     return generated
 
 
-def _record(asked: ConformerSet, mol: Chem.Mol) -> Record:
+def _record(asked: ConformerSet) -> Record:
+    error = asked.error or MoleculeError(f"{asked.origin}: has no conformers, so none are generated")
+    if asked.mol is None or not asked.mol.GetNumConformers():
+        return Record(None, asked.name, asked.origin, error)
     try:
-        bare = from_smiles(Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False)), asked.name, asked.origin)
+        bare = from_smiles(stereo_smiles(asked.mol), asked.name, asked.origin)
+        return Record(bare, asked.name, asked.origin)
     except MoleculeError as error:
         return Record(None, asked.name, asked.origin, error)
-    return Record(bare, asked.name, asked.origin)
 
 
 def _workers(sampling: Sampling, records: Sequence[Record], counts: Sequence[int]) -> int:

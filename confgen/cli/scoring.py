@@ -5,28 +5,32 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdkit import rdBase
 from tqdm import tqdm
 
 from confgen.cli import results
+from confgen.cli.arguments import GENERATED, methods_of, protocol_of
 from confgen.cli.console import say
 from confgen.cli.journal import refuse_shared_files
-from confgen.cli.remarks import refuse_nothing, remark
-from confgen.cli.sampling import Sampling, prepare, sample
+from confgen.cli.remarks import refuse_empty, refuse_nothing, remark
 from confgen.cli.tables import tables, text_of
+from confgen.cores import available_cores
 from confgen.ensembles import ConformerSet, read_ensembles
-from confgen.errors import CannotStart, OutputError
+from confgen.errors import OutputError
 from confgen.evaluation import evaluate
 from confgen.outfile import OutputFile
-from confgen.scores import PROTOCOLS, Evaluation, Protocol
+from confgen.scores import Evaluation, Protocol
+
+if TYPE_CHECKING:  # it brings torch, which only --generate needs
+    from confgen.cli.sampling import Sampling
 
 SOME_FAILED = 3
-GENERATED = "confgen"  # label of what was generated here
+PER_REFERENCE = 2  # made for each reference, if the protocol has no limit
+FEW = 2_000  # conformers that are scored before other processes have started
 
 
 @dataclass(frozen=True)
@@ -51,29 +55,27 @@ class Request:
     progress: bool | None
 
 
-@dataclass(frozen=True)
-class Method:
-    """A label and where its conformers come from: a file, or nothing that is there yet."""
-
-    label: str
-    path: str | None
-    sets: Iterable[ConformerSet] = ()
-
-
 def run(request: Request) -> int:
     """The exit code of a run that could start; CannotStart if it could not, NothingScored if nothing was scored."""
     began = time.monotonic()
-    files, reference_path = _files(request)
-    protocol = _protocol(request)
+    files, reference_path = methods_of(request.paths, generate=request.generate)
+    protocol = protocol_of(request.protocol, request.thresholds, request.per_reference)
     outputs = _outputs(request, [reference_path, *(path for _, path in files)])
     try:
         for output in outputs.values():
             output.open()
-        sampling = prepare(request.weights, request.device, request.seed, request.workers) if request.generate else None
-        methods = [Method(label, path, read_ensembles(path)) for label, path in files]
+        if request.properties:
+            from confgen.cli.quantum import refuse_without_xtb
+
+            refuse_without_xtb()
+        sampling = _sampling(request) if request.generate else None
+        methods = [(label, path, read_ensembles(path)) for label, path in files]
         with rdBase.BlockLogs():
             reference = list(itertools.islice(read_ensembles(reference_path), request.limit))
-            evaluations = list(_evaluations(request, protocol, methods, sampling, reference))
+            refuse_empty(reference, reference_path)
+            evaluations = [_evaluated(request, protocol, *method, reference) for method in methods]
+            if sampling is not None:
+                evaluations.append(_generated(request, protocol, sampling, reference))
         refuse_nothing(evaluations, reference_path)
         _write(outputs, evaluations, reference, reference_path)
     finally:
@@ -89,41 +91,6 @@ def run(request: Request) -> int:
     return SOME_FAILED if any(m.failed or m.error for e in evaluations for m in e.molecules) else 0
 
 
-def _files(request: Request) -> tuple[list[tuple[str, str]], str]:
-    """Label and path of every generated file, and the path of the reference."""
-    *generated, reference = request.paths
-    if not generated and not request.generate:
-        raise CannotStart("name the generated ensembles and, last, the reference; or pass --generate to make them now")
-    given = [_labelled(text) for text in generated]
-    short = Counter(label or _stem(path) for label, path in given)
-    labels = [label or (_stem(path) if short[_stem(path)] == 1 else path) for label, path in given]
-    for label, times in Counter([*labels, GENERATED] if request.generate else labels).items():
-        if times > 1:
-            raise CannotStart(f"{label}: two methods have this name; give them others with LABEL=FILE")
-    return list(zip(labels, (path for _, path in given), strict=True)), reference
-
-
-def _labelled(text: str) -> tuple[str, str]:
-    """Label ("" if none is given) and path of LABEL=FILE; a file whose own name has a = in it is meant as it is."""
-    label, sign, path = text.partition("=")
-    return ("", text) if not sign or not label or "/" in label or Path(text).exists() else (label, path)
-
-
-def _stem(path: str) -> str:
-    name = Path(path).name.removesuffix(".gz")
-    return name.rpartition(".")[0] or name or path
-
-
-def _protocol(request: Request) -> Protocol:
-    protocol = PROTOCOLS[request.protocol]
-    if request.thresholds:
-        ascending = tuple(sorted(set(request.thresholds)))
-        protocol = replace(protocol, thresholds=ascending, main=request.thresholds[0])
-    if request.per_reference is not None:
-        protocol = replace(protocol, per_reference=request.per_reference or None)
-    return protocol
-
-
 def _outputs(request: Request, inputs: Sequence[str]) -> dict[str, OutputFile]:
     """The files to be written, by option, not yet opened. Raises OutputError for one that would overwrite another."""
     given = {option: path for option, path in request.outputs.items() if path is not None}
@@ -133,27 +100,58 @@ def _outputs(request: Request, inputs: Sequence[str]) -> dict[str, OutputFile]:
     return {option: OutputFile(path, force=request.force) for option, path in given.items()}
 
 
-def _evaluations(
+def _evaluated(
     request: Request,
     protocol: Protocol,
-    methods: Sequence[Method],
-    sampling: Sampling | None,
+    label: str,
+    source: str,
+    sets: Iterable[ConformerSet],
     reference: Sequence[ConformerSet],
-) -> Iterator[Evaluation]:
-    """One method after the other, the one generated here last."""
-    for method in methods:
-        yield _evaluated(request, protocol, method, str(method.path), reference)
-    if sampling is not None:
-        with _bar(request, len(reference), "generating") as bar:
-            generated = sample(sampling, reference, protocol.per_reference or 2, bar.update)
-        yield _evaluated(request, protocol, Method(GENERATED, None, generated), sampling.source, reference)
-
-
-def _evaluated(
-    request: Request, protocol: Protocol, method: Method, source: str, reference: Sequence[ConformerSet]
 ) -> Evaluation:
-    generated = list(method.sets) if request.properties else method.sets
-    return evaluate(generated, reference, protocol, match=request.match, method=method.label, source=source)
+    """The scores of one method, with its ensemble properties if they are asked for."""
+    generated = list(sets)
+    with _bar(request, len(reference), f"scoring {label}") as bar:
+        evaluation = evaluate(
+            generated, reference, protocol, match=request.match, method=label, source=source,
+            workers=_workers(request, generated, reference), progress=lambda *_: bar.update(),
+        )  # fmt: skip
+    if not request.properties:
+        return evaluation
+    from confgen.cli import quantum
+
+    pairs = quantum.pairs_of(generated, reference, request.match, protocol.per_reference)
+    with _bar(request, len(pairs), f"properties of {label}") as bar:
+        return replace(evaluation, properties=quantum.compared(pairs, request.workers or available_cores(), bar.update))
+
+
+def _sampling(request: Request) -> Sampling:
+    from confgen.cli.sampling import prepare
+
+    return prepare(request.weights, request.device, request.seed, request.workers)
+
+
+def _generated(
+    request: Request, protocol: Protocol, sampling: Sampling, reference: Sequence[ConformerSet]
+) -> Evaluation:
+    """The scores of what is generated here: who is whose partner is known, and why one failed too."""
+    from confgen.cli.sampling import sample
+
+    with _bar(request, len(reference), "generating") as bar:
+        made = sample(sampling, reference, protocol.per_reference or PER_REFERENCE, bar.update)
+    by_name = replace(request, match="auto")
+    evaluation = _evaluated(by_name, protocol, GENERATED, sampling.source, made, reference)
+    molecules = [
+        scores if one.error is None or not scores.failed else replace(scores, error=str(one.error))
+        for scores, one in zip(evaluation.molecules, made, strict=True)
+    ]
+    return replace(evaluation, molecules=molecules, unmatched=[], ambiguous=[])
+
+
+def _workers(request: Request, generated: Sequence[ConformerSet], reference: Sequence[ConformerSet]) -> int:
+    """Processes for the scoring: those asked for, or one where starting others takes longer than they save."""
+    if request.workers is not None:
+        return request.workers
+    return available_cores() if min(conformers(generated), conformers(reference)) > FEW else 1
 
 
 def _bar(request: Request, total: int, doing: str) -> tqdm:
@@ -169,7 +167,7 @@ def _write(
     path: str,
 ) -> None:
     """Every output that was asked for, whole or not at all."""
-    facts = {"file": path, "molecules": len(reference), "conformers": _conformers(reference)}
+    facts = {"file": path, "molecules": len(reference), "conformers": conformers(reference)}
     for option, output in outputs.items():
         if option == "--json":
             text = results.json_text(evaluations, facts)
@@ -184,8 +182,9 @@ def _write(
         output.commit()
 
 
-def _conformers(reference: Sequence[ConformerSet]) -> int:
-    return sum(known.mol.GetNumConformers() for known in reference if known.mol is not None)
+def conformers(sets: Sequence[ConformerSet]) -> int:
+    """How many there are in all."""
+    return sum(one.mol.GetNumConformers() for one in sets if one.mol is not None)
 
 
 def _heading(protocol: Protocol, reference: Sequence[ConformerSet], path: str) -> list[str]:
@@ -193,7 +192,7 @@ def _heading(protocol: Protocol, reference: Sequence[ConformerSet], path: str) -
     covered = "at most" if protocol.inclusive else "below"
     scored = f"the first {protocol.per_reference} for each reference" if protocol.per_reference else "all"
     return [
-        f"Reference {path}: {len(reference)} molecules, {_conformers(reference)} conformers",
+        f"Reference {path}: {len(reference)} molecules, {conformers(reference)} conformers",
         f"Protocol {protocol.name}: heavy atoms, covered {covered} the threshold; of the generated, {scored} scored",
     ]
 
