@@ -23,7 +23,10 @@ function picture(reference, generated) {
 
 function factsOf(method, [i, rmsd]) {
   const s = scoresOf(method, i), about = data.molecules[i];
-  return [`worst reference ${angstrom(rmsd)} Å, ${about[3]} rotatable bonds`, `recall AMR ${angstrom(s[0])} Å, coverage ${percent(s[2])}`];
+  return [
+    `worst reference ${angstrom(rmsd)} Å`, `recall AMR ${angstrom(s[0])} Å, coverage ${percent(s[2])}`,
+    `${about[3]} rotatable bond${about[3] === 1 ? "" : "s"}`,
+  ];
 }
 
 function drawWorst(method) {
