@@ -66,7 +66,7 @@ class EnsembleLike(Protocol):
 def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     """One SD record per conformer: the name as title, the input's own tags, then the tags of OWN_TAGS."""
     record = Chem.Mol(mol)
-    for tag in mol.GetPropNames():
+    for tag in mol.GetPropNames(includePrivate=True):  # the writer would write those of confgen, _confgen_origin say
         record.ClearProp(tag)
     for tag, value in _input_tags(mol).items():
         record.SetProp(_one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), _sdf_value(value))

@@ -15,7 +15,7 @@ from ensembles import Ensemble, molecule, positions, sd_records
 from rdkit import Chem
 
 from confgen.formats import boltzmann_weights
-from confgen.molecule import with_positions
+from confgen.molecule import from_smiles, with_positions
 from confgen.writer import write_ensembles
 
 
@@ -48,6 +48,12 @@ def test_sdf_records_carry_the_tags_in_order(ethanol: Ensemble, tmp_path: Path) 
         ("weights", "drugs"),
         ("confgen_smiles", "CCO"),
     ]
+
+
+def test_sdf_records_have_no_private_tags(tmp_path: Path) -> None:
+    read = from_smiles("CCO", "ethanol", "mols.smi:7")
+    write_ensembles([Ensemble(with_positions(read, positions(molecule("CCO"))))], tmp_path / "out.sdf")
+    assert "_confgen" not in (tmp_path / "out.sdf").read_text()
 
 
 def test_sdf_records_say_which_stereochemistry_was_asked_for(tmp_path: Path) -> None:

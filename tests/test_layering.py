@@ -41,6 +41,8 @@ LAYERS = {
     "denoiser": 3,
     "prior": 3,
     "schedule": 3,
+    "select": 3,
+    "starts": 3,
     "scores": 3,
     "checkpoint": 4,
     "sampler": 4,

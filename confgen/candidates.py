@@ -1,0 +1,169 @@
+"""Conformers to be checked, from files, with the stereochemistry that they should have."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import Mol
+
+from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.errors import InputError, MoleculeError
+from confgen.formats import SMILES_TAG
+from confgen.inspection import Candidate
+from confgen.molecule import from_smiles, with_positions
+from confgen.readers import KINDS, READ_ERRORS, SMILES_COLUMNS, Record, cause, open_text, read_records
+from confgen.sdf import NO_SHAPE, Group, sdf_groups
+from confgen.wanted import forms, specifies
+
+SDF = (".sdf", ".sd", ".mol", ".mdl")
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+def candidates(source: str) -> Iterator[Candidate]:
+    """The molecules of a file: SDF (`-` on standard input), MOL2, JSON lines, or what `read_ensembles` reads.
+
+    The SMILES tells what each should be: in SDF the tag `confgen_smiles`, or a usual tag such as `SMILES` if it fits
+    and specifies something; in Parquet and JSON lines the column. MOL2 and pickles do not tell.
+    Raises: InputError, at once, if the file cannot be read at all.
+    """
+    suffix = _suffix(source)
+    if source != "-" and not Path(source).exists():
+        raise InputError(f"{source}: no such file; check the path")
+    if suffix == ".xyz":
+        raise InputError(f"{source}: XYZ knows no bonds, so there is little to check; use SDF, Parquet or JSON lines")
+    found: Iterator[Candidate]
+    if source == "-" or suffix in SDF:
+        found = (_from_group(group) for group in sdf_groups(Path(source)))
+    elif suffix in JSON_LINES:
+        found = _from_json_lines(source)
+    elif suffix == ".mol2":
+        found = (_from_record(record) for record in read_records([source]))
+    elif suffix in KINDS:
+        raise InputError(f"{source}: has no coordinates; check a file of conformers")
+    else:
+        found = (_from_set(one, told=suffix == ".parquet") for one in read_ensembles(source))
+    first = next(found, None)
+    return iter(()) if first is None else itertools.chain([first], found)
+
+
+def asking_for(smiles: str) -> Callable[[Candidate], Candidate]:
+    """Function that has every molecule judged by one SMILES. Raises InputError if it cannot be read."""
+    try:
+        mol = from_smiles(smiles)
+    except MoleculeError as error:
+        raise InputError(f"--smiles: {error}") from None
+    return lambda candidate: replace(candidate, asked=mol)
+
+
+def asking_for_those_of(path: str) -> Callable[[Candidate], Candidate]:
+    """Function that has every molecule judged by the one of its name in a file, or by the only one there is.
+
+    path: SMILES or SDF as `confgen generate` reads them, or an ensemble file.
+    """
+    by_name: dict[str, Mol] = {}
+    for name, mol in _references(path):
+        by_name.setdefault(name, mol)
+    if not by_name:
+        raise InputError(f"{path}: holds no molecules; give a file of SMILES or conformers")
+    only = next(iter(by_name.values())) if len(by_name) == 1 else None
+
+    def ask(candidate: Candidate) -> Candidate:
+        asked = by_name.get(candidate.name, only)
+        if asked is None and candidate.error is None:
+            error = MoleculeError(f"{candidate.origin} '{candidate.name}': {path} has no molecule of that name; add it")
+            return Candidate(candidate.name, candidate.origin, None, error=error)
+        return replace(candidate, asked=asked)
+
+    return ask
+
+
+def _references(path: str) -> Iterator[tuple[str, Mol]]:
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; check the path")
+    if _suffix(path) in KINDS:
+        yield from ((record.name, record.mol) for record in read_records([path]) if record.mol is not None)
+    else:
+        yield from ((one.name, Chem.AddHs(one.mol)) for one in read_ensembles(path) if one.mol is not None)
+
+
+def _suffix(source: str) -> str:
+    return Path(source.lower().removesuffix(".gz")).suffix
+
+
+def _from_group(group: Group) -> Candidate:
+    if group.mol is None:
+        return Candidate(group.name, group.origin, None, error=group.error)
+    mol = with_positions(group.mol, np.stack(group.positions))
+    return Candidate(group.name, group.origin, mol, _told(mol, group.tags[0]))
+
+
+def _told(mol: Mol, tags: dict[str, str]) -> Mol | None:
+    """The molecule of a SMILES tag: that of confgen as it is, another if it is of this molecule and says something."""
+    if SMILES_TAG in tags:
+        return _understood(tags[SMILES_TAG])
+    whole = Chem.AddHs(mol)
+    for tag, text in tags.items():
+        if "".join(c for c in tag.casefold() if c not in " _-") in SMILES_COLUMNS:
+            asked = _understood(text)
+            if asked is not None and specifies(asked) and next(forms(asked, whole), None) is not None:
+                return asked
+    return None
+
+
+def _understood(smiles: str) -> Mol | None:
+    try:
+        return from_smiles(smiles)
+    except MoleculeError:
+        return None
+
+
+def _from_record(record: Record) -> Candidate:
+    mol, error = _shaped(record.mol, f"{record.origin} '{record.name}'", record.error)
+    return Candidate(record.name, record.origin, mol, error=error)
+
+
+def _from_set(one: ConformerSet, *, told: bool) -> Candidate:
+    mol, error = _shaped(one.mol, f"{one.origin} '{one.name}'", one.error)
+    return Candidate(one.name, one.origin, mol, Chem.AddHs(mol) if told and mol is not None else None, error)
+
+
+def _shaped(mol: Mol | None, where: str, error: MoleculeError | None) -> tuple[Mol | None, MoleculeError | None]:
+    """The molecule, or the error that it has no conformers."""
+    if mol is not None and not mol.GetNumConformers():
+        return None, MoleculeError(f"{where}: {NO_SHAPE}")
+    return mol, error
+
+
+def _from_json_lines(source: str) -> Iterator[Candidate]:
+    """The lines that `confgen generate` writes; what makes a line unreadable is an error of its own."""
+    with open_text(source) as text:
+        number = 0
+        try:
+            for number, line in enumerate(text, start=1):
+                if line.strip():
+                    yield _from_json(line, f"{source}:{number}")
+        except READ_ERRORS as error:
+            broken = f"{source}:{number + 1}: damaged or cut short here ({cause(error)}); repair the file"
+            yield Candidate("", f"{source}:{number + 1}", None, error=MoleculeError(broken))
+
+
+def _from_json(line: str, origin: str) -> Candidate:
+    name = ""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        name = str(row.get("name", ""))
+        mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
+        pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
+    except MoleculeError as error:
+        return Candidate(name, origin, None, error=error)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{origin}: no line of conformers ({str(error)[:80] or type(error).__name__}); write it with confgen"
+        return Candidate(name, origin, None, error=MoleculeError(reason))
+    return _from_set(ConformerSet(name or row["smiles"], origin, with_positions(mol, pos)), told=True)
