@@ -180,6 +180,7 @@ def main(
         for (name, one), count in zip(timed.items(), counts, strict=True)
     ]
     looped = timed["`GetBestRMS` loop"]
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT / 1e6
     lines = (
         f"RDKit {rdBase.rdkitVersion}, {processor()}, commit {commit()}\n`{command_line()}`\n",
         "| what | molecules | pairs | CPU s | CPU us / pair |\n| --- | --- | --- | --- | --- |",
@@ -187,8 +188,8 @@ def main(
         f"\nAll pairs by a loop of GetBestRMS: {pairs * looped.cpu_s / looped.pairs:.0f} CPU s (extrapolated).",
         f"Largest difference to GetBestRMS: {largest:.1e} angstrom.",
         f"Isomorphisms: median {np.median(symmetries):.0f}, largest {max(symmetries)}.",
-        f"`evaluate`: {wall_s:.0f} s wall; {sum(m.bounded for m in scored)} molecules bounded; peak memory of the main "
-        f"process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT / 1e6:.0f} MB.",
+        f"`evaluate`: {wall_s:.0f} s wall; {sum(m.bounded for m in scored)} molecules bounded.",
+        f"Peak memory of the main process: {peak_mb:.0f} MB.",
     )
     typer.echo("\n".join(lines))
 
