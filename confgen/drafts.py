@@ -47,7 +47,8 @@ def sample_wrong(
 
     Each attempt from RDKit's coordinates takes them to be at a lower noise level, and so stays closer to them.
     """
-    cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt)
+    pool = settings.start.pool if attempt == 0 else 1
+    cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt, pool=pool)
     wrong = drafts.wrong()
     for first, isomer in enumerate(isomers):
         own = [k for k in wrong if k % len(isomers) == first]

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
-from confgen.embed import embed
 from confgen.errors import CannotStart, MoleculeError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
@@ -22,6 +21,7 @@ from confgen.molecule import is_token, label
 from confgen.prior import draw_noise, harmonic_root
 from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
 from confgen.schedule import karras_sigmas
+from confgen.starts import representative_starts
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
 STARTS = ("harmonic", "etkdg")
@@ -37,12 +37,14 @@ class StartSettings:
     noise: share of the noise of that level that is really added to RDKit's coordinates. With 1 the sampler draws from
            what the network has learned about molecules like the one noised; with less, at a lower temperature: it
            moves the coordinates to where the network finds them likely, as a force field would move them downhill.
-    Raises CannotStart for another start, a sigma that is not positive, and a negative share.
+    pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
+    Raises CannotStart for another start, a sigma that is not positive, a negative share, and an empty pool.
     """
 
     start: str = "harmonic"
     sigma: float = 0.5
     noise: float = 1.0
+    pool: int = 1
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
@@ -51,6 +53,8 @@ class StartSettings:
             raise CannotStart(f"the sigma to start from is {self.sigma}; give a positive one")
         if not self.noise >= 0:
             raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
+        if self.pool < 1:
+            raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")
 
 
 def propose(
@@ -98,7 +102,7 @@ def propose(
             return denoised
 
         done = np.empty((len(seeds), tokens, 3))
-        for rows, known in _runs(mol, seeds, start, at_once):
+        for rows, known in _runs(mol, seeds, start, at_once, deadline):
             padded = [*rows, *[rows[-1]] * (fewest - len(rows))]
             known = known and [*known, *[known[-1]] * (fewest - len(rows))]
             own = _sample([seeds[k] for k in padded], known, denoise, graph.mask, root, settings, start)
@@ -107,11 +111,13 @@ def propose(
 
 
 def _runs(
-    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, at_once: int
+    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, at_once: int, deadline: float | None
 ) -> Iterator[tuple[list[int], list[np.ndarray] | None]]:
     """Which conformers are sampled together, with the positions (T, 3) they start from; None for the prior."""
     tokens = is_token(mol)
-    found = embed(mol, seeds) if start.start == "etkdg" else [None] * len(seeds)
+    found: list[np.ndarray | None] = [None] * len(seeds)
+    if start.start == "etkdg":
+        found = representative_starts(mol, seeds, start.pool, deadline)
     known = {k: pos[tokens] for k, pos in enumerate(found) if pos is not None}
     for group in (list(known), [k for k in range(len(seeds)) if k not in known]):
         for first in range(0, len(group), at_once):

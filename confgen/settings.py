@@ -51,15 +51,15 @@ class GenerateSettings:
 def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:
     """The settings that the weights' config recommends for a start ("harmonic" or "etkdg"; its own choice if None).
 
-    sampling: `start`, `start_sigma`, `start_noise` and fields of SamplerSettings; a table `harmonic` or `etkdg` holds
-    what differs for that start. Raises WeightsError if they are not such settings.
+    sampling: `start`, `start_sigma`, `start_noise`, `start_pool` and fields of SamplerSettings; a table `harmonic` or
+    `etkdg` holds what differs for that start. Raises WeightsError if they are not such settings.
     """
     chosen = start or sampling.get("start", StartSettings.start)
     values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | sampling.get(chosen, {})
-    sigma, noise = values.pop("start_sigma", StartSettings.sigma), values.pop("start_noise", StartSettings.noise)
+    begin = {name: values.pop(f"start_{name}") for name in ("sigma", "noise", "pool") if f"start_{name}" in values}
     try:
-        begin = StartSettings(start=chosen, sigma=sigma, noise=noise)
-        return GenerateSettings(sampler=SamplerSettings(**values), start=begin)
+        start_settings = StartSettings(start=chosen, **begin)
+        return GenerateSettings(sampler=SamplerSettings(**values), start=start_settings)
     except TypeError as error:
         raise WeightsError(f"the weights' config.json: {error} in its sampling settings; use other weights") from error
 

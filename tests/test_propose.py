@@ -107,7 +107,7 @@ def test_an_etkdg_start_stays_near_its_coordinates(oracle: Callable[..., Any], m
     [known] = perfect.known.values()
     full = np.zeros((mol.GetNumAtoms(), 3))
     full[is_token(mol)] = known[1].numpy()
-    monkeypatch.setattr(module, "embed", lambda _, seeds: [full for _ in seeds])
+    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__: [full for _ in seeds])
     pos = torch.from_numpy(propose(mol, SEEDS, perfect, settings(), StartSettings("etkdg", 0.02)))
     torch.testing.assert_close(
         torch.cdist(pos, pos), torch.cdist(known[1:2], known[1:2]).expand(5, -1, -1), atol=0.05, rtol=0
@@ -122,7 +122,7 @@ def test_a_conformer_that_cannot_be_embedded_starts_from_the_prior(
     denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    monkeypatch.setattr(module, "embed", lambda _, seeds: [None for _ in seeds])
+    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__: [None for _ in seeds])
     fallen_back = propose(mol, SEEDS, denoiser, settings(), ETKDG)
     np.testing.assert_allclose(fallen_back, propose(mol, SEEDS, denoiser, settings(), HARMONIC), atol=1e-3)
 

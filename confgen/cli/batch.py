@@ -45,6 +45,7 @@ class Request:
     generate: dict[str, object]
     sampler: dict[str, object]
     start: str | None
+    pool: int | None
     quiet: bool
     verbose: bool
     progress: bool | None
@@ -121,7 +122,8 @@ def _settings(request: Request, weights: Weights) -> GenerateSettings:
     """The defaults that the weights recommend, with what the user changed."""
     settings = default_settings(weights.sampling, request.start)
     sampler = replace(settings.sampler, **request.sampler)  # type: ignore[arg-type]
-    return replace(settings, sampler=sampler, **request.generate)  # type: ignore[arg-type]
+    start = settings.start if request.pool is None else replace(settings.start, pool=request.pool)
+    return replace(settings, sampler=sampler, start=start, **request.generate)  # type: ignore[arg-type]
 
 
 def _workers(

@@ -70,6 +70,11 @@ def generate(
         typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
                      help="What to start from: noise, or RDKit's coordinates with less noise."),
     ] = None,
+    pool: Annotated[
+        int | None,
+        typer.Option(parser=_count, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
+                     help="RDKit conformers made for each one that is started from; 1 is fastest, more cover more."),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(parser=_seed, metavar="N", rich_help_panel=SAMPLING,
@@ -155,7 +160,7 @@ def generate(
                 force=force, failed=failed, report=report, weights=weights, device=device, workers=workers,
                 generate=_given(num_confs=num_confs, seed=seed, stereo=stereo, keep_invalid=keep_invalid or None,
                                 batch_size=batch_size, timeout_s=timeout),
-                sampler=_given(sampler=sampler, num_steps=steps), start=start,
+                sampler=_given(sampler=sampler, num_steps=steps), start=start, pool=pool,
                 quiet=quiet, verbose=verbose, progress=progress,
             )
         )  # fmt: skip

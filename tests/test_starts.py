@@ -1,0 +1,53 @@
+"""Promises of the starts: those of a pool that stand for all of it, the same for the same seeds."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from confgen import starts
+from confgen.embed import embed
+from confgen.molecule import read_molecule, with_positions
+from confgen.rmsd import rmsd_heavy_matrix
+from confgen.starts import representative_starts
+
+SEEDS = [11, 2**62, 5, 3]
+FLEXIBLE = "CCOC(=O)CCCN"
+
+
+def test_a_pool_of_one_is_what_rdkit_makes() -> None:
+    mol = read_molecule(FLEXIBLE)
+    np.testing.assert_array_equal(representative_starts(mol, SEEDS, 1), embed(mol, SEEDS))
+
+
+def test_starts_of_a_pool_stand_for_other_conformers_better() -> None:
+    mol = read_molecule("CC(C)CC(=O)Nc1ccccc1CC")
+    others = with_positions(mol, np.array(embed(mol, range(1000, 1060))))
+    covered = []
+    for pool in (1, 6):
+        chosen = with_positions(mol, np.array(representative_starts(mol, range(1, 9), pool)))
+        covered.append(float(rmsd_heavy_matrix(chosen, others).min(axis=0).mean()))
+    assert covered[1] < 0.97 * covered[0]
+
+
+def test_the_same_seeds_give_the_same_starts() -> None:
+    mol = read_molecule(FLEXIBLE)
+    np.testing.assert_array_equal(representative_starts(mol, SEEDS, 3), representative_starts(mol, SEEDS, 3))
+
+
+def test_no_start_is_taken_twice() -> None:
+    found = representative_starts(read_molecule(FLEXIBLE), SEEDS, 2)
+    assert len({pos.tobytes() for pos in found if pos is not None}) == len(SEEDS)
+
+
+def test_many_starts_are_chosen_block_by_block() -> None:
+    mol = read_molecule("CCCO")
+    whole = representative_starts(mol, range(starts.BLOCK + 5), 2)
+    assert len(whole) == starts.BLOCK + 5
+    np.testing.assert_array_equal(whole[: starts.BLOCK], representative_starts(mol, range(starts.BLOCK), 2))
+
+
+def test_after_the_deadline_no_start_is_made() -> None:
+    mol = read_molecule(FLEXIBLE)
+    assert representative_starts(mol, SEEDS, 3, deadline=time.monotonic() - 1) == [None] * len(SEEDS)
