@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem, Mol, rdMolAlign
 
+from confgen.ensembles import read_ensembles
 from confgen.errors import MoleculeError
-from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix
+from confgen.rmsd import centred_positions, ensemble_scores, rmsd_heavy_matrix
+from confgen.symmetry import isomorphisms
 
 SYMMETRIC = [
     "CC(C)Cc1ccc(cc1)C(C)C(=O)O",
@@ -20,6 +24,16 @@ SYMMETRIC = [
     "CC(=O)CC#C",
     "OCC",
 ]
+CROWDED = [
+    "C[Si](C)(C)[Si]([Si](C)(C)C)([Si](C)(C)C)[Si](C)(C)C",
+    "FC(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)F",
+    "FS(F)(F)(F)(F)c1cc(S(F)(F)(F)(F)F)cc(S(F)(F)(F)(F)F)c1",
+    "CC(C)(C)c1cc(C(C)(C)C)cc(c1)C(O)(c1cc(C(C)(C)C)cc(C(C)(C)C)c1)c1cc(C(C)(C)C)cc(C(C)(C)C)c1",
+]
+BUCKMINSTERFULLERENE = (
+    "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2c7c3c3c8c4c4"
+    "c9c5c1c1c6c2c3c41"
+)
 LINEAR = ["O=C=O", "C#C", "[Na+].[Cl-]", "O"]
 
 
@@ -105,6 +119,61 @@ def test_a_conformer_that_is_not_finite_is_infinitely_far() -> None:
     spoiled = Chem.Mol(mol)
     spoiled.GetConformer(1).SetPositions(np.full((mol.GetNumAtoms(), 3), np.nan))
     assert np.isinf(rmsd_heavy_matrix(spoiled, mol)).tolist() == [[False, False], [True, True]]
+
+
+def scattered(smiles: str, num_confs: int) -> Mol:
+    """A molecule of heavy atoms at random places: nothing is symmetric but the graph."""
+    mol = Chem.MolFromSmiles(smiles)
+    places = np.random.default_rng(3).normal(scale=3.0, size=(num_confs, mol.GetNumAtoms(), 3))
+    for pos in places:
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        conformer.SetPositions(pos)
+        mol.AddConformer(conformer, assignId=True)
+    return mol
+
+
+@pytest.mark.parametrize("smiles", CROWDED)
+def test_more_isomorphisms_than_can_be_tried_still_find_the_molecule_itself(smiles: str) -> None:
+    mol = scattered(smiles, 2)
+    order = np.random.default_rng(0).permutation(mol.GetNumAtoms()).tolist()
+    assert isomorphisms(mol, mol).bounded
+    np.testing.assert_allclose(np.diag(rmsd_heavy_matrix(Chem.RenumberAtoms(mol, order), mol)), 0.0, atol=1e-6)
+
+
+def test_a_bounded_rmsd_is_near_the_exact_one_and_not_below() -> None:
+    probe, reference = embed("CC(C)(C)C(C)(C)C", 8), embed("CC(C)(C)C(C)(C)C", 8, seed=11)
+    exact, bounded = rmsd_heavy_matrix(probe, reference), rmsd_heavy_matrix(probe, reference, max_matches=20)
+    assert (bounded >= exact - 1e-6).all()
+    assert (bounded - exact).mean() < 0.01
+
+
+def test_all_symmetries_of_a_cage_are_tried() -> None:
+    mol = scattered(BUCKMINSTERFULLERENE, 1)
+    symmetry = isomorphisms(mol, mol)
+    assert (len(symmetry.matches), symmetry.bounded) == (120, False)
+    assert rmsd_heavy_matrix(Chem.RenumberAtoms(mol, symmetry.matches[77].tolist()), mol)[0, 0] == 0.0
+
+
+def test_a_ring_is_not_a_chain_of_as_many_atoms() -> None:
+    with pytest.raises(MoleculeError, match="not the same molecule"):
+        rmsd_heavy_matrix(embed("CCCC", 1), embed("C1CCC1", 1))
+
+
+def test_the_rmsd_of_equal_geometries_is_exactly_0() -> None:
+    mol = embed("CC(C)Cc1ccccc1", 3)
+    assert (np.diag(rmsd_heavy_matrix(mol, mol)) == 0.0).all()
+    assert centred_positions(mol).mean() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_the_matrix_equals_get_best_rms_on_every_validation_molecule() -> None:
+    path = Path(__file__).parents[2] / "shared" / "data" / "openff_val.parquet"
+    if not path.exists():
+        pytest.skip("shared/data is not here")
+    for one in read_ensembles(path):
+        assert one.mol is not None
+        difference = np.abs(rmsd_heavy_matrix(one.mol, one.mol) - best_rms(one.mol, one.mol)).max()
+        assert difference < 1e-4, one.name
 
 
 @pytest.mark.parametrize(("probe", "reference"), [("CCO", "CCN"), ("CCO", "CCCO"), ("CCCO", "CCO")])

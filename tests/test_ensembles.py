@@ -1,0 +1,244 @@
+"""Promises of `confgen.ensembles`: files of conformers become molecules, in order, with nothing lost unsaid."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDepictor
+
+from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.errors import InputError
+from confgen.molecule import positions, read_molecule
+from confgen.stereo import mismatches_all
+
+Embed = Callable[..., Chem.Mol]
+
+
+def sdf_text(mol: Chem.Mol, title: str, tags: dict[str, list[str]] | None = None, kekulize: bool = True) -> str:
+    """A record for each conformer; tags have a value for each."""
+    mol, records = Chem.Mol(mol), []
+    mol.SetProp("_Name", title)
+    for number, conformer in enumerate(mol.GetConformers()):
+        data = "".join(f">  <{tag}>\n{values[number]}\n\n" for tag, values in (tags or {}).items())
+        records.append(Chem.MolToMolBlock(mol, confId=conformer.GetId(), kekulize=kekulize) + data + "$$$$\n")
+    return "".join(records)
+
+
+def read(path: Path, text: str) -> list[ConformerSet]:
+    path.write_text(text)
+    return list(read_ensembles(path))
+
+
+@pytest.fixture(scope="module")
+def alcohol(embed_mol: Embed) -> Chem.Mol:
+    return embed_mol(read_molecule("C[C@H](O)CC"), 3)
+
+
+def test_records_of_one_title_and_graph_are_one_molecule(tmp_path: Path, embed_mol: Embed, alcohol: Chem.Mol) -> None:
+    other = embed_mol(read_molecule("CCN"), 2)
+    first, second, third = read(
+        tmp_path / "a.sdf", sdf_text(alcohol, "a") + sdf_text(other, "b") + sdf_text(other, "c")
+    )
+    assert [(one.name, one.mol.GetNumConformers()) for one in (first, second, third)] == [("a", 3), ("b", 2), ("c", 2)]
+    assert second.origin == f"{tmp_path / 'a.sdf'} record 4"
+    np.testing.assert_allclose(positions(first.mol), positions(alcohol), atol=1e-4)
+
+
+def test_one_title_with_two_graphs_is_two_molecules(tmp_path: Path, embed_mol: Embed, alcohol: Chem.Mol) -> None:
+    found = read(tmp_path / "a.sdf", sdf_text(alcohol, "a") + sdf_text(embed_mol(read_molecule("CCN"), 2), "a"))
+    assert [one.mol.GetNumConformers() for one in found] == [3, 2]
+
+
+def test_gzip_is_read_alike(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    (tmp_path / "a.sdf.gz").write_bytes(gzip.compress(sdf_text(alcohol, "a").encode()))
+    (found,) = read_ensembles(str(tmp_path / "a.sdf.gz"))
+    assert found.mol.GetNumConformers() == 3
+
+
+def test_records_with_atoms_in_another_order_join_the_molecule(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    order = np.random.default_rng(0).permutation(alcohol.GetNumAtoms()).tolist()
+    (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a") + sdf_text(Chem.RenumberAtoms(alcohol, order), "a"))
+    assert found.mol.GetNumConformers() == 6
+    carbons = [0, 1, 3, 4]
+    np.testing.assert_allclose(positions(found.mol)[3:, carbons], positions(alcohol)[:, carbons], atol=1e-4)
+
+
+def test_v3000_records_join_too(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    blocks = [Chem.MolToV3KMolBlock(alcohol, confId=number) for number in range(3)]
+    (found,) = read(tmp_path / "a.sdf", "".join(f"{block}$$$$\n" for block in blocks))
+    assert found.mol.GetNumConformers() == 3
+
+
+def test_conformers_of_the_wrong_hand_join_and_are_judged_by_the_first(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    mirrored = Chem.Mol(alcohol)
+    for conformer in mirrored.GetConformers():
+        conformer.SetPositions(-conformer.GetPositions())
+    (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a") + sdf_text(mirrored, "a"))
+    assert [bool(wrong) for wrong in mismatches_all(found.mol)] == [False] * 3 + [True] * 3
+
+
+def test_the_stereochemistry_asked_for_wins_over_the_first_conformer(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    tags = {"confgen_smiles": ["CC[C@@H](C)O"] * 3}
+    assert Chem.CanonSmiles("CC[C@@H](C)O") != Chem.CanonSmiles("C[C@H](O)CC")
+    (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags))
+    assert all(mismatches_all(found.mol))
+
+
+def test_enumerated_stereoisomers_of_one_title_stay_apart(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    texts = [sdf_text(alcohol, "a", {"stereoisomer": [f"{number}/2"] * 3}) for number in (1, 2)]
+    assert [one.mol.GetNumConformers() for one in read(tmp_path / "a.sdf", "".join(texts))] == [3, 3]
+
+
+def test_hydrogens_missing_in_the_file_stay_missing(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    (found,) = read(tmp_path / "a.sdf", sdf_text(Chem.RemoveHs(alcohol), "a"))
+    assert (found.mol.GetNumAtoms(), found.mol.GetNumConformers()) == (5, 3)
+    assert not any(mismatches_all(found.mol))
+
+
+def test_energies_and_weights_come_from_the_tags_of_confgen(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    tags = {"energy_kcal_mol": ["-10.0", "-9.0", "-9.5"], "boltzmann_weight": ["0.5", "0.2", "0.1"]}
+    (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags))
+    np.testing.assert_allclose(found.energies, [0.0, 1.0, 0.5])
+    np.testing.assert_allclose(found.weights, [0.625, 0.25, 0.125])
+
+
+def test_a_drawing_is_an_error_of_that_molecule_only(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    drawing = read_molecule("CCO")
+    rdDepictor.Compute2DCoords(drawing)
+    first, second, third = read(
+        tmp_path / "a.sdf", sdf_text(drawing, "flat") * 3 + sdf_text(alcohol, "a") + sdf_text(drawing, "last")
+    )
+    assert (first.mol, second.mol.GetNumConformers(), third.name) == (None, 3, "last")
+    assert "record 1 'flat': has no 3D coordinates" in str(first.error)
+    assert "and 2 more records of it" in str(first.error)
+
+
+def test_a_broken_record_amid_a_molecule_is_named_and_the_rest_kept(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    records = sdf_text(alcohol, "a").split("$$$$\n")
+    records[1] = records[1].replace("M  END", "")
+    good, bad = read(tmp_path / "a.sdf", "$$$$\n".join(records))
+    assert (good.mol.GetNumConformers(), bad.mol) == (2, None)
+    assert "record 2 'a'" in str(bad.error)
+
+
+def test_a_gzip_cut_short_gives_what_was_there_and_an_error(tmp_path: Path, embed_mol: Embed) -> None:
+    text = "".join(sdf_text(embed_mol(read_molecule("CCO"), 2, seed=seed), f"m{seed}") for seed in range(1, 40))
+    (tmp_path / "a.sdf.gz").write_bytes(gzip.compress(text.encode())[:-3000])
+    *_, last = read_ensembles(tmp_path / "a.sdf.gz")
+    assert "cut short" in str(last.error)
+
+
+def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_parquet_rows_come_with_energies_and_their_boltzmann_weights(
+    tmp_path: Path, row_of: Callable[..., dict[str, Any]]
+) -> None:
+    rows = [{"id": "x", **row_of("CCO"), "energies": [0.0, 1.0]}, {"id": "y", **row_of("CCN"), "energies": None}]
+    first, second = read_ensembles(parquet(tmp_path / "a.parquet", rows))
+    assert (first.name, first.origin) == ("x", f"{tmp_path / 'a.parquet'} row 1")
+    assert first.weights[0] / first.weights[1] == pytest.approx(np.exp(1 / (1.987204259e-3 * 298.15)))
+    assert (second.energies, second.weights) == (None, None)
+    np.testing.assert_allclose(positions(first.mol).ravel(), rows[0]["positions"])
+
+
+def test_the_stereochemistry_of_parquet_is_that_of_its_smiles(
+    tmp_path: Path, row_of: Callable[..., dict[str, Any]]
+) -> None:
+    row = row_of("C[C@H](O)CC")
+    mirrored = row | {"positions": (-np.array(row["positions"])).tolist()}
+    right, wrong = read_ensembles(parquet(tmp_path / "a.parquet", [row, mirrored]))
+    assert not any(mismatches_all(right.mol))
+    assert all(mismatches_all(wrong.mol))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"smiles": "C1CC"}, "ring 1 is not closed"),
+        ({"num_atoms": 5}, "num_atoms is 5"),
+        ({"num_confs": 3}, "coordinates for 3 conformers"),
+        ({"num_confs": 0, "positions": []}, "0 coordinates for 0 conformers"),
+        ({"positions": None}, "0 coordinates"),
+    ],
+)
+def test_a_bad_parquet_row_is_an_error_of_that_row(
+    tmp_path: Path, row_of: Callable[..., dict[str, Any]], change: dict[str, Any], reason: str
+) -> None:
+    bad, good = read_ensembles(parquet(tmp_path / "a.parquet", [row_of("CCO") | change, row_of("CCO")]))
+    assert (bad.mol, good.mol.GetNumConformers()) == (None, 2)
+    assert reason in str(bad.error)
+    assert "row 1" in str(bad.error)
+
+
+def geom(mols: list[Chem.Mol]) -> bytes:
+    rows = [
+        {"rd_mol": Chem.Mol(mol, confId=number), "boltzmannweight": 1.0, "relativeenergy": float(number)}
+        for mol in mols
+        for number in range(mol.GetNumConformers())
+    ]
+    return pickle.dumps({"smiles": "CC[C@@H](C)O", "conformers": rows})
+
+
+def test_a_directory_of_geom_is_read_in_the_order_of_its_names(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    (tmp_path / "drugs").mkdir()
+    for name in "ba":
+        (tmp_path / "drugs" / f"{name}.pickle").write_bytes(geom([alcohol]))
+    (tmp_path / "drugs" / "c.pickle").write_bytes(b"damaged")
+    first, second, damaged = read_ensembles(tmp_path)
+    assert [Path(one.origin).name for one in (first, second)] == ["a.pickle", "b.pickle"]
+    assert (first.mol.GetNumConformers(), first.name) == (3, "CC[C@@H](C)O")
+    np.testing.assert_allclose(first.weights, [1 / 3] * 3)
+    assert not any(mismatches_all(first.mol))
+    assert "c.pickle: cannot be read" in str(damaged.error)
+
+
+def test_conformers_of_geom_that_are_another_molecule_are_left_out_and_named(
+    tmp_path: Path, alcohol: Chem.Mol, embed_mol: Embed
+) -> None:
+    (tmp_path / "a.pickle").write_bytes(geom([alcohol, embed_mol(read_molecule("CCOCC"), 2)]))
+    (found,) = read_ensembles(tmp_path / "a.pickle")
+    assert found.mol.GetNumConformers() == len(found.weights) == 3
+    assert "2 of 5 conformers are another molecule" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.sdf", b"", "holds no molecules"),
+        ("a.sdf.gz", b"not gzip", "is not gzip-compressed"),
+        ("a.parquet", b"PAR1 not really", "cannot be read as Parquet"),
+        ("a.parquet", b"", "cannot be read as Parquet"),
+        ("a.pickle", b"nonsense", "cannot be read as a pickle"),
+        ("a.xyz", b"3\n", "unknown kind of file"),
+        ("a.smi", b"CCO", "unknown kind of file"),
+    ],
+)
+def test_an_unreadable_file_is_one_line_at_once(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=reason) as refusal:
+        read_ensembles(tmp_path / name)
+    assert "\n" not in str(refusal.value)
+    assert name in str(refusal.value)
+
+
+def test_a_missing_file_and_an_empty_directory_are_one_line(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.sdf", "no such file"), (tmp_path, "a directory without pickles")):
+        with pytest.raises(InputError, match=reason):
+            read_ensembles(path)
+
+
+def test_a_parquet_without_a_column_says_which(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="column 'num_confs' is missing"):
+        read_ensembles(parquet(tmp_path / "a.parquet", [{"smiles": "C"}]))
