@@ -234,7 +234,7 @@ def test_a_method_in_a_process_of_its_own_survives_a_hang_and_a_crash(butanol: C
         assert 20 < there.peak_mb < 20_000
         assert method._process is not None
         method._process.kill()
-        assert "its process ended" in method.run(mol, 3).error
+        assert "its process crashed" in method.run(mol, 3).error
         method.limit_s, isolated.EACH_S = 0.5, 0.0
         try:
             stopped = method.run(mol, 1_000_000)
@@ -243,6 +243,16 @@ def test_a_method_in_a_process_of_its_own_survives_a_hang_and_a_crash(butanol: C
         assert stopped.made is None
         assert 0.5 < stopped.cpu_s < 20
         assert method.run(mol, 3).made is not None
+
+
+def test_a_bug_is_no_failure_of_the_method(butanol: Chem.Mol, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil = "import isolated; isolated.timed = lambda *_: {}['bug']; "
+    monkeypatch.setattr(isolated, "PROGRAM", isolated.PROGRAM.replace("import isolated; ", spoil))
+    with (
+        isolated.Isolated("etkdg", weights="", seed=42) as method,
+        pytest.raises(RuntimeError, match="etkdg: its process ended with exit code 1"),
+    ):
+        method.run(butanol, 1)
 
 
 def test_a_method_that_cannot_be_built_says_so_from_its_process() -> None:

@@ -5,6 +5,7 @@ The limit is CPU time rather than time by the clock, so that a busy machine does
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -108,7 +109,9 @@ class Isolated:
         except (EOFError, ConnectionError):
             code = self._process.wait()
             self.close()
-            return Outcome(None, f"its process ended with exit code {code}", used, waited)
+            if code > 0:  # a traceback, unlike a crash: ours to put right, and no failure of the method
+                raise RuntimeError(f"{self.name}: its process ended with exit code {code}; see above") from None
+            return Outcome(None, f"its process crashed (signal {-code})", used, waited)
         assert isinstance(answer, Outcome)
         return answer
 
@@ -158,10 +161,8 @@ def serve(descriptor: str, spec: str, weights: str, seed: str, device: str) -> N
     except (ConfgenError, ImportError) as error:
         connection.send(error)
         return
-    connection.send(method.setup)
-    while True:
-        try:
+    with contextlib.suppress(EOFError, BrokenPipeError):  # whoever asks has gone
+        connection.send(method.setup)
+        while True:
             binary, count = connection.recv()
-        except EOFError:  # whoever asked has gone
-            return
-        connection.send(timed(method, Chem.Mol(binary), count))
+            connection.send(timed(method, Chem.Mol(binary), count))

@@ -89,8 +89,11 @@ def openbabel(search: str) -> tuple[str, Make]:
 
 def _built(ob: Any, theirs: Any) -> Any:
     """The force field set up with the molecule after it was built and relaxed; raises RuntimeError."""
-    if not ob.OBBuilder().Build(theirs) and not ob.OBDistanceGeometry().GetGeometry(theirs):
-        raise RuntimeError("Open Babel cannot build the molecule with the stereochemistry asked for")
+    if not ob.OBBuilder().Build(theirs):  # as `obabel --gen3d`, by distance geometry where fragments do not fit
+        if not ob.OBOp.FindType("gen3D").Do(theirs, "dg") or theirs.GetDimension() != 3:
+            raise RuntimeError("Open Babel cannot build the molecule with the stereochemistry asked for")
+        while theirs.NumConformers() > 1:  # the first is what the builder left
+            theirs.DeleteConformer(0)
     for name in ("MMFF94", "UFF"):  # the second where the first has no parameters, as `obabel --gen3d`
         field = ob.OBForceField.FindForceField(name)
         if field.Setup(theirs):
