@@ -189,11 +189,12 @@ def conformers(sets: Sequence[ConformerSet]) -> int:
 
 def _heading(protocol: Protocol, reference: Sequence[ConformerSet], path: str) -> list[str]:
     """What was compared, and how, in two lines."""
-    covered = "at most" if protocol.inclusive else "below"
-    scored = f"the first {protocol.per_reference} for each reference" if protocol.per_reference else "all"
+    covered = "up to" if protocol.inclusive else "below"
+    count = f"first {protocol.per_reference}" if protocol.per_reference else "all"
+    per = " per reference" if protocol.per_reference else ""
     return [
         f"Reference {path}: {len(reference)} molecules, {conformers(reference)} conformers",
-        f"Protocol {protocol.name}: heavy atoms, covered {covered} the threshold; of the generated, {scored} scored",
+        f"Protocol {protocol.name}: heavy-atom RMSD, covered {covered} the threshold; {count} conformers{per} scored",
     ]
 
 
