@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ensembles import Ensemble
 from rdkit import Chem
 from rdkit.Chem import rdMolAlign
 
@@ -193,6 +194,10 @@ def test_rdkit_molecules_and_ensembles_are_taken_too(sets: list[ConformerSet]) -
     mols = [one.mol for one in sets]
     assert perfect(confgen.evaluate(mols, mols))
     assert confgen.evaluate(sets, mols).molecules[0].origin == "reference molecule 1"
+    made = [Ensemble(mol, f"m{n}", energies=[0.0] * 4) for n, mol in enumerate(mols)]
+    failed = Ensemble(mols[0], "m0", "mols.smi:1", error=MoleculeError("mols.smi:1 'm0': timed out"))
+    assert perfect(confgen.evaluate(made, sets, match="name"))
+    assert confgen.evaluate([failed], sets).molecules[0].error == "mols.smi:1 'm0': timed out"
 
 
 def test_a_molecule_without_conformers_is_a_failure_with_a_reason(sets: list[ConformerSet]) -> None:
