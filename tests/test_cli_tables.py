@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from confgen.cli.results import csv_text, json_text
-from confgen.cli.tables import tables, text_of
+from confgen.cli.tables import PROPERTIES, tables, text_of
+from confgen.properties import QUANTITIES
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores
 
 REFERENCE: dict[str, object] = {"file": "ref.sdf", "molecules": 12, "conformers": 36}
@@ -59,6 +61,14 @@ def test_what_there_is_not_takes_no_room() -> None:
     assert "Boltzmann" in shown(evaluation(weighted=True))
     assert "left out" not in shown(evaluation())
     assert "GFN2" not in shown(evaluation())
+
+
+def test_properties_stand_with_their_failures() -> None:
+    numbers = {"molecules": 12, "molecules_failed": 1, "conformers": 72, "conformers_failed": 2}
+    properties = {**dict.fromkeys(PROPERTIES, 0.5), "gap_kcal_mol": float("nan"), **numbers}
+    (row,) = table(shown(replace(evaluation(), properties=properties)), "Ensemble properties")
+    assert row.split() == ["etkdg", "0.50", "0.50", "-", "0.50", "1", "of", "12", "2", "of", "72"]
+    assert set(PROPERTIES) == set(QUANTITIES)
 
 
 def test_the_worst_molecules_come_first_and_failures_before_them() -> None:

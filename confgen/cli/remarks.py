@@ -38,7 +38,7 @@ def refuse_nothing(evaluations: Sequence[Evaluation], reference: str) -> None:
 def remark(evaluations: Sequence[Evaluation], limit: int | None, *, quiet: bool) -> None:
     """One line on each, up to LINES of a kind. quiet: on failures only. limit: how many references were looked at."""
     unreadable = [scores.error for scores in evaluations[0].molecules if not scores.num_references]
-    _listed([f"left out of the reference: {error}" for error in unreadable], "left out of the reference")
+    _listed(unreadable, "left out of the reference")
     for evaluation in evaluations:
         method = evaluation.method
         failed = [f"{method}: {_failure(scores)}" for scores in evaluation.molecules if scores.failed]

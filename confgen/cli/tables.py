@@ -12,6 +12,12 @@ from confgen.scores import Evaluation, MoleculeScores, Statistic, by_rotatable_b
 
 WORST = 5
 NONE = "-"
+PROPERTIES = {
+    "energy_kcal_mol": "energy kcal/mol",
+    "dipole_debye": "dipole D",
+    "gap_kcal_mol": "gap kcal/mol",
+    "min_energy_kcal_mol": "lowest kcal/mol",
+}
 
 
 @dataclass(frozen=True)
@@ -125,15 +131,15 @@ def _by_bonds(evaluations: Sequence[Evaluation]) -> Table:
 
 
 def _properties(evaluations: Sequence[Evaluation]) -> Table:
-    """Errors, and how many molecules and conformers they are of; no rows where they were not asked for."""
-    keys = list(dict.fromkeys(key for e in evaluations if e.properties for key in e.properties))
+    """Errors, and how many molecules and conformers they come from; no rows where they were not asked for."""
     rows = []
-    for evaluation in evaluations if keys else []:
-        values = evaluation.properties or {}
-        cells = [_plain(values.get(key), 1, 0 if isinstance(values.get(key), int) else 3) for key in keys]
-        rows.append([evaluation.method, *cells])
-    title = "Ensemble properties by GFN2-xTB: median absolute error over molecules, and numbers"
-    return Table(title, ["method", *(key.replace("_", " ") for key in keys)], rows)
+    for evaluation in evaluations:
+        if (values := evaluation.properties) is not None:
+            errors = [_plain(values[key], 1, 2) for key in PROPERTIES]
+            pairs = [(values[f"{noun}_failed"], values[noun]) for noun in ("molecules", "conformers")]
+            rows.append([evaluation.method, *errors, *(f"{failed:.0f} of {number:.0f}" for failed, number in pairs)])
+    title = "Ensemble properties by GFN2-xTB: median absolute error; molecules and conformers that failed"
+    return Table(title, ["method", *PROPERTIES.values(), "molecules", "conformers"], rows)
 
 
 def _worst(evaluations: Sequence[Evaluation]) -> Table:
