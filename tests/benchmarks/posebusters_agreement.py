@@ -5,6 +5,10 @@
 Good ones are references as they stand. Each is also spoiled in one of six ways: a stretched bond, a bent aromatic ring,
 an inverted centre, a clash, a twisted double bond, Gaussian noise; the strength is drawn at random, so that some lie
 near the thresholds. Needs the extra `peers`.
+
+Where PoseBusters 0.6.5 differs by design: its bounds force amides to be trans (cis ones clash), it compares the signed
+distance from a plane (an atom may lie any distance below it), its pattern of aromatic rings of six leaves out those
+fused to one of five, and the ensemble of its energies has 50 conformers, made of the InChI.
 """
 
 from __future__ import annotations
