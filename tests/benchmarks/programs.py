@@ -59,11 +59,8 @@ def openbabel(search: str) -> tuple[str, Make]:
 
     def make(mol: Chem.Mol, count: int) -> np.ndarray:
         smiles, order = written(mol)
-        theirs, reader = ob.OBMol(), ob.OBConversion()
-        reader.SetInFormat("smi")
-        if not reader.ReadString(theirs, smiles):
-            raise ValueError("Open Babel cannot read the SMILES")
-        field = _built(ob, theirs)
+        theirs = _built(ob, smiles)
+        field = _relaxing(ob, theirs)
         if search == "genetic":
             genetic = ob.OBConformerSearch()
             if genetic.Setup(theirs, count):  # False without rotors: the one conformer stands
@@ -87,13 +84,30 @@ def openbabel(search: str) -> tuple[str, Make]:
     return f"Open Babel {version('openbabel-wheel')}, {search} search", make
 
 
-def _built(ob: Any, theirs: Any) -> Any:
-    """The force field set up with the molecule after it was built and relaxed; raises RuntimeError."""
-    if not ob.OBBuilder().Build(theirs):  # as `obabel --gen3d`, by distance geometry where fragments do not fit
-        if not ob.OBOp.FindType("gen3D").Do(theirs, "dg") or theirs.GetDimension() != 3:
-            raise RuntimeError("Open Babel cannot build the molecule with the stereochemistry asked for")
-        while theirs.NumConformers() > 1:  # the first is what the builder left
-            theirs.DeleteConformer(0)
+def _read(ob: Any, smiles: str) -> Any:
+    theirs, reader = ob.OBMol(), ob.OBConversion()
+    reader.SetInFormat("smi")
+    if not reader.ReadString(theirs, smiles):
+        raise ValueError("Open Babel cannot read the SMILES")
+    return theirs
+
+
+def _built(ob: Any, smiles: str) -> Any:
+    """The molecule with one conformer, by distance geometry where fragments do not fit, as in `obabel --gen3d`."""
+    theirs = _read(ob, smiles)
+    if ob.OBBuilder().Build(theirs):
+        return theirs
+    source, theirs = _read(ob, smiles), _read(ob, smiles)
+    if not ob.OBOp.FindType("gen3D").Do(source, "dg") or source.GetDimension() != 3:
+        raise RuntimeError("Open Babel cannot build the molecule with the stereochemistry asked for")
+    for atom, placed_atom in zip(ob.OBMolAtomIter(theirs), ob.OBMolAtomIter(source), strict=True):
+        atom.SetVector(placed_atom.GetX(), placed_atom.GetY(), placed_atom.GetZ())  # source keeps another conformer
+    theirs.SetDimension(3)
+    return theirs
+
+
+def _relaxing(ob: Any, theirs: Any) -> Any:
+    """The force field set up with the molecule, which it has relaxed; raises RuntimeError."""
     for name in ("MMFF94", "UFF"):  # the second where the first has no parameters, as `obabel --gen3d`
         field = ob.OBForceField.FindForceField(name)
         if field.Setup(theirs):

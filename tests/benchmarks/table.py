@@ -134,7 +134,7 @@ def document(sets: Sequence[Set], records: dict[str, list[Record]], methods: Seq
 
 def _described(each: Set, records: Sequence[Record]) -> str:
     references = {record.id: record.references for record in records}
-    return f"- `{each.name}`: {len(references)} molecules, {sum(references.values())} references; {each.remark}"
+    return f"- `{each.name}`: molecules {len(references)}, references {sum(references.values())}; {each.remark}"
 
 
 def main(
