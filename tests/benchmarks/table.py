@@ -10,7 +10,6 @@ own. One core; every method in a process of its own. How one molecule is measure
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -178,5 +177,4 @@ def main(
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
     typer.run(main)
