@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from confgen.cli.console import exits
-from confgen.cli.generate import _count, _seed
+from confgen.cli.parsers import whole_number, whole_seed
 
 # Panels of the help.
 SCORING, GENERATING, RUNNING, OUTPUT = "Scoring", "Generating", "Running", "Output"
@@ -16,7 +16,7 @@ OF_PROTOCOL = "from the protocol"
 
 def _count_or_all(text: str | int) -> int:
     """A count; 0 stands for all."""
-    return 0 if text == "all" else _count(text)
+    return 0 if text == "all" else whole_number(text)
 
 
 def _thresholds(text: str | float) -> float:
@@ -68,7 +68,7 @@ def evaluate(
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option(parser=_count, metavar="N", show_default="all", rich_help_panel=SCORING,
+        typer.Option(parser=whole_number, metavar="N", show_default="all", rich_help_panel=SCORING,
                      help="Only the first N molecules of the reference."),
     ] = None,
     generate: Annotated[
@@ -82,14 +82,14 @@ def evaluate(
                      help="Trained weights, by name or as a folder."),
     ] = "drugs",
     seed: Annotated[
-        int, typer.Option(parser=_seed, metavar="N", rich_help_panel=GENERATING, help="The seed of the sampling.")
+        int, typer.Option(parser=whole_seed, metavar="N", rich_help_panel=GENERATING, help="The seed of the sampling.")
     ] = 1,
     device: Annotated[
         str, typer.Option(metavar="NAME", rich_help_panel=GENERATING, help="auto, cpu, cuda, or cuda:1 and so on.")
     ] = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(parser=_count, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
+        typer.Option(parser=whole_number, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
                      help="Processes on the CPU."),
     ] = None,
     json: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from confgen.cli.console import exits
+from confgen.cli.parsers import whole_number, whole_seed
 
 # Panels of the help. Defaults of settings are repeated here, because torch comes with them; a test compares them.
 ENSEMBLE, SAMPLING, AFTER, INPUT = "Ensemble", "Sampling", "After sampling", "Input tables"
@@ -14,20 +15,8 @@ RUNNING, OUTPUT = "Running", "Output"
 OF_WEIGHTS = "from the weights"
 
 
-def _count(text: str | int) -> int:
-    if not str(text).isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
 def _count_or_auto(text: str) -> int | None:
-    return None if text == "auto" else _count(text)
-
-
-def _seed(text: str | int) -> int:
-    if not str(text).isdecimal() or int(text) >= 2**63:
-        raise typer.BadParameter(f"{text!r} is not a whole number from 0 to 2^63 - 1")
-    return int(text)
+    return None if text == "auto" else whole_number(text)
 
 
 def generate(
@@ -42,7 +31,7 @@ def generate(
     ],
     num_confs: Annotated[
         int,
-        typer.Option("-n", "--num-confs", parser=_count, metavar="N", rich_help_panel=ENSEMBLE,
+        typer.Option("-n", "--num-confs", parser=whole_number, metavar="N", rich_help_panel=ENSEMBLE,
                      help="Conformers of each molecule."),
     ] = 10,
     stereo: Annotated[
@@ -58,7 +47,7 @@ def generate(
     ] = "drugs",
     steps: Annotated[
         int | None,
-        typer.Option(parser=_count, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
+        typer.Option(parser=whole_number, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
                      help="Noise levels from the start to the finished conformer."),
     ] = None,
     sampler: Annotated[
@@ -72,12 +61,12 @@ def generate(
     ] = None,
     pool: Annotated[
         int | None,
-        typer.Option(parser=_count, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
+        typer.Option(parser=whole_number, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
                      help="RDKit conformers made for each one that is started from; 1 is fastest, more cover more."),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(parser=_seed, metavar="N", rich_help_panel=SAMPLING,
+        typer.Option(parser=whole_seed, metavar="N", rich_help_panel=SAMPLING,
                      help="The same seed gives the same conformers, whatever else is in the run."),
     ] = 1,
     keep_invalid: Annotated[
@@ -105,7 +94,7 @@ def generate(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(parser=_count, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
+        typer.Option(parser=whole_number, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
                      help="Processes on the CPU; a few molecules, and a GPU, are served by one."),
     ] = None,
     timeout: Annotated[
