@@ -38,13 +38,15 @@ class StartSettings:
            what the network has learned about molecules like the one noised; with less, at a lower temperature: it
            moves the coordinates to where the network finds them likely, as a force field would move them downhill.
     pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
-    Raises CannotStart for another start, a sigma that is not positive, a negative share, and an empty pool.
+    rounds: how often the sampler is run, each time from what the last one gave, which goes further the same way.
+    Raises CannotStart for another start, a sigma that is not positive, a negative share, and an empty pool or no round.
     """
 
     start: str = "harmonic"
     sigma: float = 0.5
     noise: float = 1.0
     pool: int = 1
+    rounds: int = 1
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
@@ -55,6 +57,8 @@ class StartSettings:
             raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
         if self.pool < 1:
             raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")
+        if self.rounds < 1:
+            raise CannotStart(f"there are {self.rounds} rounds of sampling; give 1 or more")
 
 
 def propose(
@@ -80,11 +84,7 @@ def propose(
     tokens = graph.mask.shape[1]
     if tokens == 1:
         return np.zeros((len(seeds), 1, 3))
-    linked = (adjacency(graph.pair)[0] | torch.eye(tokens, dtype=torch.bool, device=device)).float()
-    for _ in range(tokens.bit_length()):  # paths of 2, 4, 8 ... bonds
-        linked = (linked @ linked).clamp(max=1)
-    if not linked.all():
-        raise MoleculeError(f"{label(mol)}: its heavy atoms hang together by a hydrogen only; leave it out")
+    _refuse_unlinked(mol, adjacency(graph.pair)[0])
     root = harmonic_root(adjacency(graph.pair), graph.mask).to(device)
     fitting = max(1, PAIRS_AT_ONCE[device.type] // tokens**2)
     at_once, fewest = batch_size or fitting, min(fitting, FEWEST)
@@ -103,17 +103,26 @@ def propose(
 
         done = np.empty((len(seeds), tokens, 3))
         for rows, known in _runs(mol, seeds, start, at_once, deadline):
-            padded = [*rows, *[rows[-1]] * (fewest - len(rows))]
-            known = known and [*known, *[known[-1]] * (fewest - len(rows))]
-            own = _sample([seeds[k] for k in padded], known, denoise, graph.mask, root, settings, start)
+            padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
+            clean = None if known is None else torch.from_numpy(known[padded]).to(device, torch.float32)
+            own = _sample([seeds[rows[k]] for k in padded], clean, denoise, graph.mask, root, settings, start)
             done[rows] = own[: len(rows)]
     return done
 
 
+def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
+    """MoleculeError if bonds (T, T) between tokens leave them in parts."""
+    linked = (bonded | torch.eye(len(bonded), dtype=torch.bool, device=bonded.device)).float()
+    for _ in range(len(bonded).bit_length()):  # paths of 2, 4, 8 ... bonds
+        linked = (linked @ linked).clamp(max=1)
+    if not linked.all():
+        raise MoleculeError(f"{label(mol)}: its heavy atoms hang together by a hydrogen only; leave it out")
+
+
 def _runs(
     mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, at_once: int, deadline: float | None
-) -> Iterator[tuple[list[int], list[np.ndarray] | None]]:
-    """Which conformers are sampled together, with the positions (T, 3) they start from; None for the prior."""
+) -> Iterator[tuple[list[int], np.ndarray | None]]:
+    """Which conformers are sampled together, with the positions (K, T, 3) they start from; None for the prior."""
     tokens = is_token(mol)
     found: list[np.ndarray | None] = [None] * len(seeds)
     if start.start == "etkdg":
@@ -122,12 +131,12 @@ def _runs(
     for group in (list(known), [k for k in range(len(seeds)) if k not in known]):
         for first in range(0, len(group), at_once):
             rows = group[first : first + at_once]
-            yield rows, [known[k] for k in rows] if rows[0] in known else None
+            yield rows, np.stack([known[k] for k in rows]) if rows[0] in known else None
 
 
 def _sample(
     seeds: Sequence[int],
-    known: list[np.ndarray] | None,
+    known: Tensor | None,
     denoise: Denoise,
     mask: Tensor,
     root: Tensor,
@@ -144,18 +153,19 @@ def _sample(
     def project(vectors: Tensor, pos: Tensor) -> Tensor:
         return remove_rigid(vectors, pos, mask)
 
-    pos, sigma = _starting_points(known, start, settings, draw, mask)
-    sigmas = karras_sigmas(settings.num_steps, min(settings.sigma_min, sigma), sigma, settings.rho)
-    sampled = SAMPLERS[settings.sampler](denoise, pos, sigmas, draw, settings, project)
-    positions: np.ndarray = sampled.double().cpu().numpy()
+    for _ in range(start.rounds if known is not None else 1):
+        pos, sigma = _starting_points(known, start, settings, draw, mask)
+        sigmas = karras_sigmas(settings.num_steps, min(settings.sigma_min, sigma), sigma, settings.rho)
+        known = SAMPLERS[settings.sampler](denoise, pos, sigmas, draw, settings, project)
+    assert known is not None
+    positions: np.ndarray = known.double().cpu().numpy()
     return positions
 
 
 def _starting_points(
-    known: list[np.ndarray] | None, start: StartSettings, settings: SamplerSettings, draw: Draw, mask: Tensor
+    known: Tensor | None, start: StartSettings, settings: SamplerSettings, draw: Draw, mask: Tensor
 ) -> tuple[Tensor, float]:
     """Positions (K, T, 3) to start from and the sigma they are taken to be at."""
     if known is None:
         return settings.sigma_max * draw(), settings.sigma_max
-    clean = torch.from_numpy(np.stack(known)).to(mask.device, torch.float32)
-    return centre(clean, mask) + start.noise * start.sigma * draw(), start.sigma
+    return centre(known, mask) + start.noise * start.sigma * draw(), start.sigma

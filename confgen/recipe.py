@@ -15,6 +15,7 @@ from confgen.mixture import BatchSettings, NoiseSettings
 from confgen.models.clofnet import ClofNetConfig
 from confgen.propose import STARTS
 from confgen.sampler import SamplerSettings
+from confgen.settings import START_VALUES
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _sensible(path: Path, recipe: Recipe) -> None:
         raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
     if any(entry.weight < 0 for entry in recipe.sets):
         raise InputError(f"{path}: data.sets.weight is below 0; give 0 to leave a set out")
-    known = {"start_sigma", "start_noise", "start_pool", *(f.name for f in fields(SamplerSettings))}
+    known = {*(f"start_{name}" for name in START_VALUES), *(f.name for f in fields(SamplerSettings))}
     _known(path, "sampling", known | {"start", *STARTS}, recipe.sampling)
     for start in STARTS:
         _known(path, f"sampling.{start}", known, _table(path, recipe.sampling, start))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from confgen.errors import CannotStart, WeightsError
 from confgen.propose import STARTS, StartSettings
 from confgen.sampler import SamplerSettings
 
+START_VALUES = [field.name for field in fields(StartSettings) if field.name != "start"]
 STEREO_POLICIES = ("any", "enumerate", "error")
 
 
@@ -51,12 +52,12 @@ class GenerateSettings:
 def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:
     """The settings that the weights' config recommends for a start ("harmonic" or "etkdg"; its own choice if None).
 
-    sampling: `start`, `start_sigma`, `start_noise`, `start_pool` and fields of SamplerSettings; a table `harmonic` or
-    `etkdg` holds what differs for that start. Raises WeightsError if they are not such settings.
+    sampling: `start`, fields of StartSettings after `start_`, and of SamplerSettings; a table `harmonic` or `etkdg`
+    holds what differs for that start. Raises WeightsError if they are not such settings.
     """
     chosen = start or sampling.get("start", StartSettings.start)
     values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | sampling.get(chosen, {})
-    begin = {name: values.pop(f"start_{name}") for name in ("sigma", "noise", "pool") if f"start_{name}" in values}
+    begin = {name: values.pop(f"start_{name}") for name in START_VALUES if f"start_{name}" in values}
     try:
         start_settings = StartSettings(start=chosen, **begin)
         return GenerateSettings(sampler=SamplerSettings(**values), start=start_settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 
 from confgen import propose as module
 from confgen.denoiser import Denoiser
-from confgen.errors import MoleculeError
+from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import is_token, read_molecule
 from confgen.propose import StartSettings, propose
 from confgen.sampler import SAMPLERS, SamplerSettings
@@ -112,6 +113,26 @@ def test_an_etkdg_start_stays_near_its_coordinates(oracle: Callable[..., Any], m
     torch.testing.assert_close(
         torch.cdist(pos, pos), torch.cdist(known[1:2], known[1:2]).expand(5, -1, -1), atol=0.05, rtol=0
     )
+
+
+def test_a_second_round_goes_on_from_the_first(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    mol = read_molecule(ALANINE)
+
+    def start_at(pos: np.ndarray) -> None:
+        whole = np.zeros((len(pos), mol.GetNumAtoms(), 3))
+        whole[:, is_token(mol)] = pos
+        monkeypatch.setattr(module, "representative_starts", lambda *_: list(whole))
+
+    quiet = StartSettings("etkdg", 0.3, noise=0.0)
+    twice = propose(mol, SEEDS, denoiser, settings(), replace(quiet, rounds=2))
+    start_at(propose(mol, SEEDS, denoiser, settings(), quiet))
+    np.testing.assert_allclose(twice, propose(mol, SEEDS, denoiser, settings(), quiet), atol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}])
+def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CannotStart):
+        StartSettings("etkdg", **wrong)
 
 
 def test_an_etkdg_start_below_the_last_sigma_works(denoiser: Denoiser) -> None:
