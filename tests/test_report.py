@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ensembles import molecule
 from rdkit import Chem
 
 from confgen.report import report_html
 from confgen.report.charts import ticks
 from confgen.report.data import WORST, flat_view, structure
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores
-from tests.ensembles import molecule
 
 # What the package registry has as build/3Dmol-min.js of 3dmol 2.5.5.
 VIEWER_SHA256 = "f7cc78921ae72e7623e89cdd111434f58c2efddd2ffda1cd212644b406fb8016"
