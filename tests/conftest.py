@@ -16,10 +16,12 @@ from rdkit.Chem import rdDistGeom
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from confgen import checkpoint
 from confgen.dataset import Pack, packed
+from confgen.denoiser import Denoiser
 from confgen.graph import mol_to_graph
 from confgen.models.dense import DenseGraph
-from confgen.molecule import is_token, read_molecule
+from confgen.molecule import is_token, positions, read_molecule
 
 ENSEMBLES = (
     "CCO", "CC(=O)O", "c1ccccc1C", "CCCCN", "C[C@H](N)C(=O)O", "C[C@@H](O)CF", "F/C=C/C", "C/C=C\\CO", "OCC1CCCC1",
@@ -158,6 +160,35 @@ def pack_file(tmp_path_factory: pytest.TempPathFactory, ensemble_file: Path) -> 
 @pytest.fixture(scope="session")
 def pack(pack_file: Path) -> Pack:
     return Pack.load(pack_file)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, Any]) -> Path:
+    """A folder of weights that have learned nothing, and recommend two steps of dpmpp."""
+    torch.manual_seed(1)
+    denoiser = Denoiser("clofnet", **tiny)
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    checkpoint.save(folder, denoiser, denoiser.state_dict(), {"sampler": "dpmpp", "num_steps": 2}, {"steps": 42})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def butanol() -> Chem.Mol:
+    """(R)-butan-2-ol with 3 conformers."""
+    mol = Chem.AddHs(Chem.MolFromSmiles("CC[C@@H](C)O"))
+    assert len(rdDistGeom.EmbedMultipleConfs(mol, 3, randomSeed=7)) == 3
+    return mol
+
+
+@pytest.fixture(scope="session")
+def butanol_file(butanol: Chem.Mol, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Parquet file of one ensemble, in its SMILES order."""
+    smiles = Chem.MolToSmiles(butanol, canonical=False)
+    row = {"id": "butanol", "smiles": smiles, "num_confs": 3, "num_atoms": butanol.GetNumAtoms()}
+    order = list(butanol.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
+    path = tmp_path_factory.mktemp("data") / "tiny.parquet"
+    pq.write_table(pa.Table.from_pylist([row | {"positions": positions(butanol)[:, order].ravel().tolist()}]), path)
+    return path
 
 
 class Oracle(nn.Module):

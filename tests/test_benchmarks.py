@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import typer
 from rdkit import Chem
-from rdkit.Chem import rdDistGeom
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are scripts, and import one another as such
@@ -32,25 +29,6 @@ from confgen.molecule import positions
 APP = typer.Typer()
 APP.command()(table.main)
 NOT_RUN = scoring.Record(file="f", id="a", method="etkdg", setup="", references=3, asked=6)
-
-
-@pytest.fixture(scope="module")
-def butanol() -> Chem.Mol:
-    """(R)-butan-2-ol with 3 conformers."""
-    mol = Chem.AddHs(Chem.MolFromSmiles("CC[C@@H](C)O"))
-    assert len(rdDistGeom.EmbedMultipleConfs(mol, 3, randomSeed=7)) == 3
-    return mol
-
-
-@pytest.fixture(scope="module")
-def ensembles(butanol: Chem.Mol, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Parquet file of one ensemble, in its SMILES order."""
-    smiles = Chem.MolToSmiles(butanol, canonical=False)
-    row = {"id": "butanol", "smiles": smiles, "num_confs": 3, "num_atoms": butanol.GetNumAtoms()}
-    order = list(butanol.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
-    path = tmp_path_factory.mktemp("data") / "tiny.parquet"
-    pq.write_table(pa.Table.from_pylist([row | {"positions": positions(butanol)[:, order].ravel().tolist()}]), path)
-    return path
 
 
 @dataclass(frozen=True)
@@ -266,38 +244,38 @@ def test_no_method_but_confgen_brings_torch_into_its_memory() -> None:
     assert speed.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); {code}"]).exit_code == 0
 
 
-def test_a_run_that_was_killed_goes_on_where_it_stopped(ensembles: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_goes_on_where_it_stopped(butanol_file: Path, tmp_path: Path) -> None:
     calls: list[int] = []
 
     def run(mol: Chem.Mol, count: int) -> peers.Made:
         calls.append(count)
         return nothing(mol, count)
 
-    counting, path, task = Here(run), tmp_path / "log.jsonl", quality.Task(ensembles, 1, asks=(2, 4))
+    counting, path, task = Here(run), tmp_path / "log.jsonl", quality.Task(butanol_file, 1, asks=(2, 4))
     with path.open("w") as log:
         first = quality.compare(task, [counting], log, {})
     with path.open("a") as log:
         log.write('{"file": "tiny.parquet", "id": "ha')  # the line that the kill cut short
-    done = quality.already_done(path, ensembles.name, [counting])
+    done = quality.already_done(path, butanol_file.name, [counting])
     with path.open("a") as log:
         assert quality.compare(task, [counting], log, done) == first
         quality.compare(replace(task, asks=(4, 8)), [counting], log, done)
     assert calls == [2, 4, 8]
 
 
-def test_a_run_with_other_weights_does_not_go_on_from_this_one(ensembles: Path, tmp_path: Path) -> None:
+def test_a_run_with_other_weights_does_not_go_on_from_this_one(butanol_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with path.open("w") as log:
-        quality.compare(quality.Task(ensembles, 1), [Here(nothing, setup="weights 1")], log, {})
+        quality.compare(quality.Task(butanol_file, 1), [Here(nothing, setup="weights 1")], log, {})
     with pytest.raises(CannotStart, match="weights 1"):
-        quality.already_done(path, ensembles.name, [Here(nothing, setup="weights 2")])
+        quality.already_done(path, butanol_file.name, [Here(nothing, setup="weights 2")])
 
 
-def test_twice_as_many_conformers_are_asked_for_as_there_are_references(ensembles: Path, tmp_path: Path) -> None:
+def test_twice_as_many_conformers_are_asked_for_as_there_are_references(butanol_file: Path, tmp_path: Path) -> None:
     etkdg = Here(peers.build("etkdg", weights="", seed=42).run, "etkdg")
     with (tmp_path / "log.jsonl").open("w") as log:
-        [record] = quality.compare(quality.Task(ensembles, 5), [etkdg], log, {})
-        [fewer] = quality.compare(quality.Task(ensembles, 5, max_references=2), [etkdg], log, {})
+        [record] = quality.compare(quality.Task(butanol_file, 5), [etkdg], log, {})
+        [fewer] = quality.compare(quality.Task(butanol_file, 5, max_references=2), [etkdg], log, {})
     assert (record.references, record.asked, record.returned, record.right) == (3, 6, 6, 6)
     assert (fewer.references, fewer.asked, fewer.returned) == (2, 4, 4)
 
@@ -343,8 +321,8 @@ def test_sets_may_be_limited_in_their_molecules() -> None:
     assert [each.name for each in table.chosen("")] == [each.name for each in table.SETS]
 
 
-def test_one_command_writes_the_table_and_goes_on_from_its_records(ensembles: Path, tmp_path: Path) -> None:
-    (tmp_path / "hutchison_val.parquet").write_bytes(ensembles.read_bytes())
+def test_one_command_writes_the_table_and_goes_on_from_its_records(butanol_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "hutchison_val.parquet").write_bytes(butanol_file.read_bytes())
     arguments = [
         str(tmp_path),
         "--sets",
@@ -367,58 +345,3 @@ def test_a_set_that_is_not_in_the_folder_is_named(tmp_path: Path) -> None:
     run = CliRunner().invoke(APP, [str(tmp_path), "--sets", "openff_val", "--json", str(tmp_path / "log.jsonl")])
     assert run.exit_code == 2
     assert "openff_val.parquet: is not there" in run.output
-
-
-def test_usage_of_a_program_is_measured() -> None:
-    used = speed.run([sys.executable, "-c", "import sys; block = b'x' * 200_000_000; sys.exit(len(block) and 3)"])
-    assert used.exit_code == 3
-    assert 200 < used.peak_mb < 20_000
-    assert 0 < used.cpu_s < 30
-    assert used.wall_s > 0
-
-
-def test_memory_of_a_program_counts_its_child_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "WATCH_S", 0.02)
-    hold = "import time; block = b'x' * 300_000_000; time.sleep(0.5)"
-    both = f"import subprocess, sys; block = b'x' * 300_000_000; subprocess.run([sys.executable, '-c', {hold!r}])"
-    assert speed.run([sys.executable, "-c", both]).peak_mb > 600
-
-
-def test_speed_reads_smiles_without_explicit_hydrogens(ensembles: Path, tmp_path: Path) -> None:
-    target = tmp_path / "molecules.smi"
-    assert speed.write_smiles(ensembles, target, 10, min_heavy=5) == 1
-    assert target.read_text() == "CC[C@@H](C)O butanol\n"
-    assert speed.write_smiles(ensembles, target, 10, min_heavy=6) == 0
-
-
-def test_the_speed_table_gives_ratios_to_the_second_program() -> None:
-    runs = {"ours": (speed.Usage(0, 4.0, 6.0, 900.0, ""), 10), "theirs": (speed.Usage(0, 2.0, 2.0, 300.0, ""), 20)}
-    rows = [line.strip("| ").split(" | ") for line in speed.table(runs).splitlines()]
-    assert rows[0] == list(speed.COLUMNS)
-    assert rows[-1][-4:] == ["2.00", "3.00", "3.00", "4.00"]
-
-
-def test_a_drawing_is_a_png_with_a_panel_for_each_conformer(butanol: Chem.Mol, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    import draw
-
-    source, target = tmp_path / "butanol.sdf", tmp_path / "butanol.png"
-    with Chem.SDWriter(str(source)) as writer:
-        for conformer in butanol.GetConformers():
-            writer.write(butanol, confId=conformer.GetId())
-    assert speed.count_records(source) == 3
-    mols = draw.read_conformers(source, limit=2)
-    draw.draw(mols, target, columns=5)
-    assert len(mols) == 2
-    assert target.read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_drawing_never_shows_the_mirror_image(butanol: Chem.Mol) -> None:
-    pytest.importorskip("matplotlib")
-    import draw
-
-    for pos in positions(butanol):
-        shown = draw.oriented(pos, turn_rad=0.5)
-        spokes = [shown[:4] - shown[4], pos[:4] - pos[4]]
-        volumes = [np.linalg.det(own[:3]) for own in spokes]
-        assert volumes[0] == pytest.approx(volumes[1])

@@ -16,14 +16,12 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
-import torch
 from rdkit import Chem
 from typer.testing import CliRunner, Result
 
 from confgen import checkpoint
 from confgen.cli import app
 from confgen.cli.generate import generate
-from confgen.denoiser import Denoiser
 from confgen.formats import confgen_version
 from confgen.propose import STARTS
 from confgen.readers import read_records
@@ -37,16 +35,6 @@ PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
 def confgen(*arguments: object, input: str | None = None) -> Result:
     """The command run in this process; a bug raises."""
     return CliRunner(env=PLAIN).invoke(app, [str(a) for a in arguments], input=input, catch_exceptions=False)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, Any]) -> Path:
-    """A folder of weights that have learned nothing, and recommend two steps of dpmpp."""
-    torch.manual_seed(1)
-    denoiser = Denoiser("clofnet", **tiny)
-    folder = tmp_path_factory.mktemp("weights") / "tiny"
-    checkpoint.save(folder, denoiser, denoiser.state_dict(), {"sampler": "dpmpp", "num_steps": 2}, {"steps": 42})
-    return folder
 
 
 @pytest.fixture

@@ -14,14 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from typer.testing import CliRunner, Result
 
-from confgen import checkpoint
 from confgen.cli import app
-from confgen.denoiser import Denoiser
 from confgen.molecule import positions, read_molecule, with_positions
 from confgen.scores import PROTOCOLS
 
@@ -321,16 +318,6 @@ def test_files_are_compared_without_torch(reference: str) -> None:
 
 
 # Generating on the spot
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, Any]) -> Path:
-    """A folder of weights that have learned nothing, and recommend two steps."""
-    torch.manual_seed(1)
-    denoiser = Denoiser("clofnet", **tiny)
-    folder = tmp_path_factory.mktemp("weights") / "tiny"
-    checkpoint.save(folder, denoiser, denoiser.state_dict(), {"sampler": "dpmpp", "num_steps": 2}, {"steps": 42})
-    return folder
 
 
 def test_generate_makes_two_conformers_for_each_reference(reference: str, weights: Path) -> None:
