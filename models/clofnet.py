@@ -33,6 +33,7 @@ from .geometry import centre, edge_frames, handedness
 from .scaling import Scalings
 
 AXES = 3
+REVERSED = (-1.0, -1.0, 1.0)  # the axes of the frame of (j, i) on those of (i, j)
 RESIDUALS = 4
 
 
@@ -201,9 +202,10 @@ class Layer(nn.Module):
         v = normalise_vectors(vectors)
         axis = self._mix(self.axis, v).squeeze(-2) if c.second_axis == "learned" else None
         frames, distance = edge_frames(estimate, axis)
+        frames = frames.to(pair.dtype)  # once: every product below would do it for itself
         residuals = self._residuals(encoded, distance, spread)
         message = self._message(pair, h, v, frames, distance, residuals)
-        heads, along = self.pair_out(message).split((c.heads, AXES * c.vectors), dim=-1)
+        heads, along = self._pair_out(message).split((c.heads, AXES * c.vectors), dim=-1)
         weight = self._attention(h, heads, mask)  # (B, heads, M, M)
         gathered = torch.cat((self._values(h, weight), self._pairs(message, weight)), dim=-1)
         atoms = atoms + (1 + gate) * self.gather(gathered)
@@ -232,16 +234,22 @@ class Layer(nn.Module):
         self, pair: Tensor, h: Tensor, v: Tensor, frames: Tensor, distance: Tensor, residuals: Tensor
     ) -> Tensor:
         """The hidden state of every pair, (B, M, M, pair_width), from both ends and the scalarised geometry."""
-        projected = self._mix(self.project, v)  # (B, M, P, 3)
-        flat = frames.flatten(-3, -2)  # (B, M, M*3, 3)
-        at_i = (flat @ projected.transpose(-1, -2)).unflatten(-2, (-1, AXES)).flatten(-2)
-        flat = frames.transpose(1, 2).flatten(-3, -2)  # rows j, columns i
-        at_j = (flat @ projected.transpose(-1, -2)).unflatten(-2, (-1, AXES)).flatten(-2).transpose(1, 2)
+        projected = self._mix(self.project, v).to(frames.dtype)  # (B, M, P, 3)
+        at_i = (frames.flatten(-3, -2) @ projected.transpose(-1, -2)).unflatten(-2, (-1, AXES))  # (B, M, M, 3, P)
+        at_j = (at_i * at_i.new_tensor(REVERSED).unsqueeze(-1)).transpose(1, 2)
         radial = radial_basis(distance, self.config.radial, self.config.cutoff)
-        scalars = self.scalars(torch.cat((at_i, at_j, radial, residuals), dim=-1))
+        known = (at_i.flatten(-2), at_j.flatten(-2), radial.to(frames.dtype), residuals.to(frames.dtype))
+        scalars = self.scalars(torch.cat(known, dim=-1))
         end_i, end_j = self.ends(h).chunk(2, dim=-1)
         hidden = functional.silu(pair + scalars + end_i.unsqueeze(2) + end_j.unsqueeze(1))
         return functional.silu(self.message(hidden))
+
+    def _pair_out(self, message: Tensor) -> Tensor:
+        """Edge bias of each head, then what is built along the frames: axis by axis, so that no copy is needed later."""
+        c = self.config
+        order = torch.arange(AXES * c.vectors, device=message.device).unflatten(0, (c.heads, AXES, -1)).transpose(0, 1)
+        order = torch.cat((torch.arange(c.heads, device=message.device), c.heads + order.flatten()))
+        return functional.linear(message, self.pair_out.weight[order], self.pair_out.bias[order])
 
     def _attention(self, h: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
         """Softmax over the partners of an atom, (B, heads, M, M), of normalised queries and keys plus an edge bias."""
@@ -264,10 +272,11 @@ class Layer(nn.Module):
         """Vectors built along the frames, and the partners' own, each weighed by attention: (B, M, 2V, 3)."""
         c = self.config
         share = c.vectors // c.heads
-        spread = weight.permute(0, 2, 3, 1).unsqueeze(-1)  # (B, M, M, heads, 1)
-        along = along.unflatten(-1, (c.heads, AXES * share)) * spread
-        along = along.unflatten(-1, (AXES, share)).permute(0, 1, 3, 5, 2, 4).flatten(2, 3).flatten(-2)
-        built = along.to(frames.dtype) @ frames.flatten(-3, -2)  # (B, M, V, 3)
+        # Each head's weight for each of its channels, by a product: broadcasting over so few channels is slow.
+        copies = torch.eye(c.heads, dtype=along.dtype, device=along.device).repeat_interleave(share, 1).repeat(1, AXES)
+        along = along * (weight.permute(0, 2, 3, 1).to(along.dtype) @ copies)
+        along = along.unflatten(-1, (AXES, -1)).flatten(-3, -2)  # (B, M, M*3, V)
+        built = (frames.flatten(-3, -2).transpose(-1, -2) @ along).transpose(-1, -2)  # (B, M, V, 3)
         carried = v.unflatten(-2, (c.heads, share)).transpose(1, 2).flatten(-2)  # (B, heads, M, share*3)
         carried = (weight.to(v.dtype) @ carried).unflatten(-1, (share, 3)).transpose(1, 2).flatten(2, 3)
         return torch.cat((built, carried), dim=-2).to(v.dtype)
