@@ -245,7 +245,7 @@ class Layer(nn.Module):
         return functional.silu(self.message(hidden))
 
     def _pair_out(self, message: Tensor) -> Tensor:
-        """Edge bias of each head, then what is built along the frames: axis by axis, so that no copy is needed later."""
+        """Edge bias of each head, then what is built along the frames, axis by axis: so it needs no copy later."""
         c = self.config
         order = torch.arange(AXES * c.vectors, device=message.device).unflatten(0, (c.heads, AXES, -1)).transpose(0, 1)
         order = torch.cat((torch.arange(c.heads, device=message.device), c.heads + order.flatten()))
