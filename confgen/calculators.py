@@ -22,7 +22,7 @@ from confgen.errors import CannotStart
 
 # Bannwarth et al., J. Chem. Theory Comput. 2019, 15, 1652 (GFN2); Grimme et al., ibid. 2017, 13, 1989 (GFN1).
 METHODS = {"gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
-INSTALL = "pip install tblite"  # the extra confgen-mol[xtb]
+INSTALL = "pip install 'confgen-mol[xtb]'"
 KCAL_MOL_EV = units.kcal / units.mol
 HARTREE_KCAL_MOL = units.Hartree / KCAL_MOL_EV
 
@@ -45,16 +45,20 @@ class SinglePoint:
     gap_kcal_mol: float
 
 
-def calculator(method: str, mol: Mol) -> Any:
+def calculator(method: str, mol: Mol, dielectric: float | None = None) -> Any:
     """An ASE calculator for the atoms of `mol` in their order, by "gfn2" or "gfn1"; silent.
 
     Total charge from the formal charges, unpaired electrons as `unpaired_electrons` has them.
+    dielectric: constant of a continuum around the molecule, None for vacuum: electrostatics alone, by the generalised
+                Born model of ALPB without its parameters for named solvents (Ehlert et al., J. Chem. Theory Comput.
+                2021, 17, 4250).
     Raises: CannotStart if there is no such method, or tblite is not installed. Its calculations raise RuntimeError
             where the electrons do not converge or an element has no parameters (beyond radon, 86).
     """
     spin = unpaired_electrons(mol)
     options = {"charge": Chem.GetFormalCharge(mol), "multiplicity": spin + 1, "verbosity": 0}
-    return _tblite("ase").TBLite(method=_name(method), **options)
+    solvation = None if dielectric is None else ("gbe", float(dielectric), "p16")
+    return _tblite("ase").TBLite(method=_name(method), solvation=solvation, **options)
 
 
 def require(method: str) -> None:
@@ -66,17 +70,24 @@ def require(method: str) -> None:
 def relaxed(method: str, mol: Mol, pos: np.ndarray, fmax_ev_a: float, max_steps: int) -> tuple[np.ndarray, bool]:
     """Positions (N, 3) angstrom of the minimum below `pos`, and whether it was reached in `max_steps`.
 
-    It is reached when no force on an atom exceeds `fmax_ev_a`, eV/angstrom. BFGS starts from a model Hessian: on five
-    drug-like molecules to 0.02 eV/A that took 771 calculations, and ASE's LBFGS 902, of which it left two molecules
-    1.7 and 3.0 kcal/mol higher, on a slope as gentle as that.
-    Raises: as `calculator` and its calculations.
+    Reached as `descend` has it.     Raises: as `calculator` and its calculations.
     """
     atoms = atoms_of(mol, pos)
     atoms.calc = calculator(method, mol)
+    converged = descend(atoms, fmax_ev_a, max_steps)
+    return atoms.get_positions(), converged
+
+
+def descend(atoms: Atoms, fmax_ev_a: float, max_steps: int) -> bool:
+    """Whether a minimum was reached in `max_steps`; the atoms are moved towards it, in place, by their calculator.
+
+    It is reached when no force on an atom exceeds `fmax_ev_a`, eV/angstrom. BFGS starts from a model Hessian: on five
+    drug-like molecules to 0.02 eV/A that took 771 calculations of GFN2, and ASE's LBFGS 902, of which it left two
+    molecules 1.7 and 3.0 kcal/mol higher, on a slope as gentle as that.
+    """
     optimiser = BFGS(atoms, logfile=None)
-    optimiser.H0 = _model_hessian(atoms.numbers, pos)
-    converged = optimiser.run(fmax=fmax_ev_a, steps=max_steps)
-    return atoms.get_positions(), bool(converged)
+    optimiser.H0 = _model_hessian(atoms.numbers, atoms.get_positions())
+    return bool(optimiser.run(fmax=fmax_ev_a, steps=max_steps))
 
 
 def _model_hessian(numbers: np.ndarray, pos: np.ndarray) -> np.ndarray:
@@ -133,9 +144,12 @@ def single_point(method: str, mol: Mol, pos: np.ndarray) -> SinglePoint:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Inside, tblite computes with `count` threads; afterwards the number is what it was (torch may share it)."""
-    openmp = ctypes.CDLL(_tblite("_libtblite").__file__)
+def threads(count: int, library: str | None = None) -> Iterator[None]:
+    """Inside, tblite computes with `count` threads; afterwards the number is what it was (torch may share it).
+
+    library: path of another shared library to which this is done instead.
+    """
+    openmp = ctypes.CDLL(library or _tblite("_libtblite").__file__)
     try:
         before = openmp.omp_get_max_threads()
     except AttributeError:  # built without OpenMP

@@ -129,7 +129,7 @@ def test_the_number_of_threads_is_put_back() -> None:
 
 def test_without_tblite_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tblite.interface", None)
-    with pytest.raises(CannotStart, match=r"tblite, which is not installed; .*pip install tblite") as caught:
+    with pytest.raises(CannotStart, match=r"tblite, which is not installed; .*'confgen-mol\[xtb\]'") as caught:
         require("gfn2")
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
@@ -138,3 +138,18 @@ def test_without_tblite_one_line_says_how_to_install_it(monkeypatch: pytest.Monk
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(CannotStart, match="choose gfn2 or gfn1"):
         require("gfn3")
+
+
+@needs_tblite
+@pytest.mark.parametrize("method", ["gfn2", "gfn1"])
+def test_an_ion_is_solvated_as_born_has_it(method: str) -> None:
+    """Its energy falls by q^2 (1 - 1/dielectric) / 2a: not at all at 1, and at 80 by 1.975 times as much as at 2."""
+    sodium = atoms_of(read_molecule("[Na+]"), np.zeros((1, 3)))
+    energies = []
+    for dielectric in (None, 1, 2, 80):
+        sodium.calc = calculator(method, read_molecule("[Na+]"), dielectric)
+        energies.append(sodium.get_potential_energy())
+    vacuum, one, two, eighty = energies
+    assert one == pytest.approx(vacuum, abs=1e-6)
+    assert eighty < vacuum - 1
+    assert (eighty - vacuum) / (two - vacuum) == pytest.approx((1 - 1 / 80) / (1 - 1 / 2), rel=1e-3)
