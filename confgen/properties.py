@@ -26,14 +26,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from ase import units
 from rdkit import Chem
 from rdkit.Chem import Mol
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
-from confgen.calculators import KCAL_MOL_EV, relaxed, require, single_point, threads
+from confgen.calculators import relaxed, require, single_point, threads
 from confgen.errors import ConfgenError
 from confgen.molecule import positions, with_positions
+from confgen.relax import boltzmann_weights
 
 Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there are none; reference conformers
 LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
@@ -89,9 +89,7 @@ class EnsembleProperties:
     def averages(self, temperature_k: float) -> EnsembleAverages:
         """Over the conformers that did not fail, of which there must be one; nan for a gap that does not exist."""
         known = self.values[np.isfinite(self.values[:, 0])]
-        relative = known[:, 0] - known[:, 0].min()
-        weights = np.exp(-relative * KCAL_MOL_EV / (units.kB * temperature_k))
-        energy, dipole, gap = (weights / weights.sum()) @ known
+        energy, dipole, gap = boltzmann_weights(known[:, 0], temperature_k) @ known
         return EnsembleAverages(float(energy), float(dipole), float(gap), float(known[:, 0].min()))
 
 

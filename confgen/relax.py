@@ -1,0 +1,214 @@
+"""Relaxation of conformers by a force field, by GFN-xTB or by any ASE calculator, and the energies that they then have.
+
+A conformer is never made worse: what fails a check of `confgen.validity` after its relaxation, and did not before,
+stays unrelaxed. In vacuum, relaxation folds drug-like molecules over their own polar groups, away from the shapes
+that they have in water or bound to a protein; a dielectric constant (4 for a protein, 80 for water) counters that.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from ase import units
+from rdkit import rdBase
+from rdkit.Chem import Mol
+
+from confgen import calculators
+from confgen.calculators import KCAL_MOL_EV, atoms_of, calculator, descend
+from confgen.errors import CannotStart, ConfgenError
+from confgen.forcefields import Attempt, Field, gfnff, gfnff_threads, minimise, mmff94s, require_gfnff, uff
+from confgen.molecule import label, positions, with_positions
+from confgen.validity import check
+
+METHODS = ("none", "mmff94s", "uff", "gfnff", "gfn1", "gfn2")
+DIELECTRIC = ("mmff94s", "gfn1", "gfn2")  # those that know of one
+NAMES = {"mmff94s": "MMFF94s or UFF", "uff": "UFF"}  # of what is tried, both of RDKit
+FMAX_EV_A = 0.05  # largest force on an atom at which ASE calls a relaxation converged; RDKit has a limit of its own
+CONVERGED, NOT_CONVERGED, REFUSED, FAILED = "converged", "not converged", "refused: ", "failed"
+
+Method = str | Callable[[Mol], Any]  # a name of METHODS, or what makes an ASE calculator for a molecule
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """K conformers after their relaxation.
+
+    pos:               (K, N, 3) angstrom; a refused conformer, a failed one and one not begun keep what they came with.
+    energies_kcal_mol: (K,) of `pos` as it stands; nan where it was not, or could not be, computed.
+    outcomes:          "converged", "not converged" (also if not begun), "refused: <failed checks>" or "failed".
+    notes:             lines a user should see.
+    """
+
+    pos: np.ndarray
+    energies_kcal_mol: np.ndarray
+    outcomes: list[str]
+    notes: list[str]
+
+
+def check_method(method: Method, dielectric: float | None = None) -> None:
+    """Raises CannotStart if there is no such method, its library is missing, or it has no such dielectric constant."""
+    if isinstance(method, str):
+        if method not in METHODS:
+            raise CannotStart(f"there is no relaxation '{method}'; choose {', '.join(METHODS[:-1])} or {METHODS[-1]}")
+        if method == "gfnff":
+            require_gfnff()
+        elif method in calculators.METHODS:
+            calculators.require(method)
+    if dielectric is None:
+        return
+    if method not in DIELECTRIC:
+        name = f"the relaxation '{method}'" if isinstance(method, str) else "a calculator of one's own"
+        raise CannotStart(f"{name} takes no dielectric constant; {', '.join(DIELECTRIC)} do")
+    if not 1 <= dielectric < math.inf:
+        raise CannotStart(f"the dielectric constant is {dielectric:g}; it must be 1 (vacuum) or more")
+
+
+def relax(
+    mol: Mol,
+    method: Method,
+    *,
+    max_steps: int = 500,
+    dielectric: float | None = None,
+    deadline: float | None = None,
+    threads: int = 1,
+) -> Relaxed:
+    """The conformers of `mol`, which has all its hydrogens, relaxed; one that fails never ends a batch.
+
+    method:     a name of METHODS but "none", or a function that makes an ASE calculator for a molecule; it is called
+                once, and its calculator serves all conformers. MMFF94s gives way to UFF where it lacks parameters.
+    dielectric: constant of the surroundings, for the methods of `DIELECTRIC`; None is vacuum. MMFF94s divides its
+                electrostatics by it, GFN gets a continuum. Vacuum MMFF94s leaves crystal ligands farther from their
+                bound shape than they were before.
+    deadline:   `time.monotonic()` after which no further conformer is begun.
+    threads:    of this process; MMFF94s and UFF share conformers among them, GFN the work on one conformer.
+    Raises:     CannotStart as `check_method`.
+    """
+    check_method(method, dielectric)
+    assert method != "none", "it relaxes nothing"
+    pos = positions(mol)
+    sound = np.flatnonzero(np.isfinite(pos).all(axis=(1, 2)))
+    attempts: list[Attempt] = [Attempt(own, failure="a position is not a number") for own in pos]
+    made: list[Attempt] = []
+    notes: list[str] = []
+    if len(sound):
+        start = with_positions(mol, pos[sound])
+        if isinstance(method, str) and method in NAMES:
+            field, notes = _field(start, method, dielectric)
+            if field is None:
+                made = [Attempt(own, failure=f"no parameters in {NAMES[method]}") for own in pos[sound]]
+            else:
+                made = minimise(start, pos[sound], field, max_steps=max_steps, deadline=deadline, threads=threads)
+        else:
+            with _threads(method, threads):
+                made = _by_calculator(start, _factory(method, mol, dielectric), max_steps, deadline)
+    for k, attempt in zip(sound.tolist(), made, strict=True):
+        attempts[k] = attempt
+    relaxed = _judged(mol, pos, attempts)
+    return replace(relaxed, notes=notes + _notes(label(mol), attempts, relaxed.outcomes, max_steps))
+
+
+def _field(mol: Mol, method: str, dielectric: float | None) -> tuple[Field | None, list[str]]:
+    """RDKit's force field for a molecule, None if there is none, and a note if it is not the one asked for."""
+    if method == "uff":
+        return uff(mol), []
+    field = mmff94s(mol, dielectric)
+    if field is not None:
+        return field, []
+    lost = "" if dielectric is None else ", which knows no dielectric constant"
+    field = uff(mol)
+    note = f"{label(mol)}: MMFF94s lacks parameters for it; relaxed by UFF instead{lost}"
+    return field, [] if field is None else [note]
+
+
+def _by_calculator(mol: Mol, make: Callable[[], Any], max_steps: int, deadline: float | None) -> list[Attempt]:
+    """Every conformer by an ASE calculator, one after another."""
+    attempts: list[Attempt] = []
+    for start in positions(mol):
+        if deadline is not None and time.monotonic() > deadline:
+            attempts.append(Attempt(start, late=True))
+            continue
+        atoms, before = atoms_of(mol, start), np.nan
+        try:
+            with np.errstate(all="ignore"):
+                atoms.calc = make()
+                before = float(atoms.get_potential_energy()) / KCAL_MOL_EV
+                converged = descend(atoms, FMAX_EV_A, max_steps)
+                after = float(atoms.get_potential_energy()) / KCAL_MOL_EV
+        except ConfgenError:
+            raise
+        except Exception as error:  # a calculator may be anyone's, and raise anything
+            reason = " ".join(str(error).split()) or type(error).__name__
+            attempts.append(Attempt(start, before, failure=reason))
+        else:
+            attempts.append(Attempt(atoms.get_positions(), before, after, converged))
+    return attempts
+
+
+def _factory(method: Method, mol: Mol, dielectric: float | None) -> Callable[[], Any]:
+    """Gives the calculator of the next conformer: tblite's afresh, which would start from electrons of the last."""
+    if isinstance(method, str) and method in calculators.METHODS:
+        return lambda: calculator(method, mol, dielectric)
+    return cache(lambda: gfnff(mol) if isinstance(method, str) else method(mol))
+
+
+def _threads(method: Method, count: int) -> AbstractContextManager[None]:
+    if not isinstance(method, str):
+        return nullcontext()
+    return gfnff_threads(count) if method == "gfnff" else calculators.threads(count)
+
+
+def _judged(mol: Mol, pos: np.ndarray, attempts: list[Attempt]) -> Relaxed:
+    """What is kept of the attempts, without notes."""
+    kept, energies, outcomes = pos.copy(), np.full(len(pos), np.nan), []
+    after = np.array([attempt.pos for attempt in attempts]).reshape(pos.shape)
+    with rdBase.BlockLogs():
+        already, now = check(mol), check(with_positions(mol, after))
+    for k, attempt in enumerate(attempts):
+        new = [name for name in now[k] if name not in already[k]]
+        if attempt.failure or new:
+            outcomes.append(FAILED if attempt.failure else REFUSED + ", ".join(new))
+            energies[k] = attempt.before_kcal_mol
+        else:
+            outcomes.append(CONVERGED if attempt.converged else NOT_CONVERGED)
+            energies[k], kept[k] = attempt.after_kcal_mol, attempt.pos
+    return Relaxed(kept, energies, outcomes, [])
+
+
+def _notes(where: str, attempts: list[Attempt], outcomes: list[str], max_steps: int) -> list[str]:
+    """One line for each kind of conformer that is not as it was asked for."""
+    late = sum(attempt.late for attempt in attempts)
+    slow = outcomes.count(NOT_CONVERGED) - late
+    failures = [attempt.failure for attempt in attempts if attempt.failure]
+    refused = [outcome.removeprefix(REFUSED) for outcome in outcomes if outcome.startswith(REFUSED)]
+    broken = Counter(name for names in refused for name in names.split(", "))
+    checks = ", ".join(f"{name} {count}" for name, count in broken.most_common())
+    of = f"of {len(outcomes)} conformers"
+    lines = {
+        f"{slow} {of} had not converged after {max_steps} steps": slow,
+        f"{len(refused)} {of} stay unrelaxed, since relaxation broke them ({checks})": len(refused),
+        f"{len(failures)} {of} could not be relaxed ({failures[0] if failures else ''})": len(failures),
+        f"{late} {of} stay unrelaxed, since time was up": late,
+    }
+    return [f"{where}: {line}" for line, count in lines.items() if count]
+
+
+def boltzmann_weights(energies_kcal_mol: np.ndarray, temperature_k: float) -> np.ndarray:
+    """Shares (K,) of the conformers at equilibrium, without degeneracies; nan weighs 0, and so do all if all are nan.
+
+    temperature_k: above 0.
+    """
+    known = np.isfinite(energies_kcal_mol)
+    weights = np.zeros(len(energies_kcal_mol))
+    if known.any():
+        above = energies_kcal_mol[known] - energies_kcal_mol[known].min()
+        weights[known] = np.exp(-above * KCAL_MOL_EV / (units.kB * temperature_k))
+        weights /= weights.sum()
+    return weights
