@@ -12,14 +12,17 @@ from rdkit import Chem
 
 from confgen.assemble import assemble
 from confgen.checkpoint import Weights
-from confgen.embed import embed
+from confgen.embed import embed, embed_core
 from confgen.hydrogens import complete
-from confgen.molecule import fragments, positions, with_positions
+from confgen.molecule import fragments, is_token, positions, with_positions
 from confgen.propose import propose
+from confgen.scaffold import Core, among, held, of_tokens_only, superposed
 from confgen.settings import GenerateSettings
+from confgen.starts import own_positions
 from confgen.validity import check
 
 COOLING = 4.0  # by which the noise level that a start from ETKDG is taken to be at falls with every attempt
+CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
 
 
 @dataclass
@@ -42,57 +45,118 @@ def sample_wrong(
     settings: GenerateSettings,
     attempt: int,
     deadline: float | None,
+    cores: Sequence[Sequence[Core]] = (),
 ) -> None:
     """New proposals for the conformers that fail a check, kept where they fail less than what is there.
 
-    Each attempt from RDKit's coordinates takes them to be at a lower noise level, and so stays closer to them.
+    cores: those of each isomer, over which its conformers are spread in turn; none if nothing is held.
+    Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them.
     """
     pool = settings.start.pool if attempt == 0 else 1
     cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt, pool=pool)
     wrong = drafts.wrong()
     for first, isomer in enumerate(isomers):
-        own = [k for k in wrong if k % len(isomers) == first]
-        if not own:
-            continue
-        seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
-        proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=cooler), deadline)
-        names = check(with_positions(isomer, proposed))
-        for k, new, fails in zip(own, proposed, names, strict=True):
-            if drafts.failed[k] == ["missing"] or len(fails) < len(drafts.failed[k]):
-                drafts.pos[k], drafts.failed[k] = new, fails
+        for core in cores[first] if cores else [None]:
+            own = [k for k in wrong if k % len(isomers) == first and _core_of(k, cores) is core]
+            if not own:
+                continue
+            seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
+            proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=cooler), deadline, core)
+            names = check(with_positions(isomer, proposed))
+            for k, new, fails in zip(own, proposed, names, strict=True):
+                if drafts.failed[k] == ["missing"] or len(fails) < len(drafts.failed[k]):
+                    drafts.pos[k], drafts.failed[k] = new, fails
 
 
-def repair(drafts: Drafts, isomers: Sequence[Chem.Mol], settings: GenerateSettings, deadline: float | None) -> None:
-    """ETKDG coordinates for the conformers that are still wrong."""
+def repair(
+    drafts: Drafts,
+    isomers: Sequence[Chem.Mol],
+    settings: GenerateSettings,
+    deadline: float | None,
+    cores: Sequence[Sequence[Core]] = (),
+) -> None:
+    """ETKDG coordinates for the conformers that are still wrong, with the core where it is to be.
+
+    Distance geometry with a core held ends badly more often, so that it is tried several times.
+    """
     for k in drafts.wrong():
-        if deadline is not None and time.monotonic() > deadline:
-            return
-        isomer = isomers[k % len(isomers)]
-        parts = [embed(part, [conformer_seed(settings.seed, k, -1)])[0] for part in _fragment_mols(isomer)]
-        if any(part is None for part in parts):
-            continue
-        proposed = assemble(isomer, fragments(isomer), [part[None] for part in parts if part is not None])
-        if not check(with_positions(isomer, proposed))[0]:
-            drafts.pos[k], drafts.failed[k], drafts.sources[k] = proposed[0], [], "etkdg"
+        isomer, core = isomers[k % len(isomers)], _core_of(k, cores)
+        for attempt in range(1 if core is None else CORE_REPAIRS):
+            if deadline is not None and time.monotonic() > deadline:
+                return
+            proposed = _embed_whole(isomer, conformer_seed(settings.seed, k, -1 - attempt), core)
+            if proposed is not None and not check(with_positions(isomer, proposed))[0]:
+                drafts.pos[k], drafts.failed[k], drafts.sources[k] = proposed[0], [], "etkdg"
+                break
+
+
+def _core_of(conformer: int, cores: Sequence[Sequence[Core]]) -> Core | None:
+    """The core of a conformer: conformers take isomers in turn, and those of an isomer its cores in turn."""
+    if not cores:
+        return None
+    own = cores[conformer % len(cores)]
+    return own[conformer // len(cores) % len(own)]
 
 
 def _propose_whole(
-    mol: Chem.Mol, seeds: Sequence[int], weights: Weights, settings: GenerateSettings, deadline: float | None
+    mol: Chem.Mol,
+    seeds: Sequence[int],
+    weights: Weights,
+    settings: GenerateSettings,
+    deadline: float | None,
+    core: Core | None,
 ) -> np.ndarray:
-    """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side."""
+    """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side.
+
+    With a core, they are superposed on its template. From the input's own coordinates, every fragment is superposed on
+    these, and so stays where it was among the others.
+    """
     atoms = fragments(mol)
     parts = []
-    for part in _fragment_mols(mol):
+    for own, part in zip(atoms, _fragment_mols(mol), strict=True):
         if part.GetNumAtoms() == 1:
             parts.append(np.zeros((len(seeds), 1, 3)))
             continue
         tokens = propose(
             part, seeds, weights.denoiser, settings.sampler, settings.start,
-            batch_size=settings.batch_size, deadline=deadline,
+            batch_size=settings.batch_size, deadline=deadline, core=among(core, own),
         )  # fmt: skip
         finished = complete(part, tokens)
         parts.append(positions(finished))
-    return assemble(mol, atoms, parts)
+    if settings.start.start == "input":
+        whole = _on_input(mol, atoms, parts)
+        return whole if core is None else superposed(core, whole)
+    return _assembled(mol, parts, core)
+
+
+def _embed_whole(mol: Chem.Mol, seed: int, core: Core | None) -> np.ndarray | None:
+    """Positions (1, N, 3) from distance geometry; None if some fragment cannot be embedded."""
+    parts = []
+    for own, part in zip(fragments(mol), _fragment_mols(mol), strict=True):
+        part_core = among(core, own)
+        [pos] = embed(part, [seed]) if part_core is None else embed_core(part, [seed], part_core)
+        if pos is None:
+            return None
+        if part_core is not None:  # what is left of its deviation goes, and the hydrogens are placed anew
+            of_tokens, weights = of_tokens_only(part, part_core)
+            pos = positions(complete(part, held(of_tokens, pos[None, is_token(part)], weights)))[0]
+        parts.append(pos[None])
+    return _assembled(mol, parts, core)
+
+
+def _assembled(mol: Chem.Mol, parts: list[np.ndarray], core: Core | None) -> np.ndarray:
+    whole = assemble(mol, fragments(mol), parts)
+    return whole if core is None or len(parts) == 1 else superposed(core, whole)
+
+
+def _on_input(mol: Chem.Mol, atoms: list[np.ndarray], parts: list[np.ndarray]) -> np.ndarray:
+    """Positions (K, N, 3) of fragments superposed, by their tokens, on the molecule's own coordinates."""
+    whole = np.zeros((len(parts[0]), mol.GetNumAtoms(), 3))
+    given, tokens = own_positions(mol), is_token(mol)
+    for own, pos in zip(atoms, parts, strict=True):
+        places = np.flatnonzero(tokens[own])
+        whole[:, own] = superposed(Core(places, given[own[places]]), pos)
+    return whole
 
 
 def conformer_seed(seed: int, conformer: int, attempt: int) -> int:

@@ -11,6 +11,7 @@ import torch
 from rdkit import Chem
 from torch import Tensor
 
+from confgen.clamp import clamp
 from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
 from confgen.errors import CannotStart, MoleculeError
@@ -20,11 +21,12 @@ from confgen.models.geometry import centre, remove_rigid
 from confgen.molecule import is_token, label
 from confgen.prior import draw_noise, harmonic_root
 from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
+from confgen.scaffold import Core, held, of_tokens_only
 from confgen.schedule import karras_sigmas
-from confgen.starts import representative_starts
+from confgen.starts import own_positions, representative_starts
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
-STARTS = ("harmonic", "etkdg")
+STARTS = ("harmonic", "etkdg", "input")
 # Products of fewer rows go through other kernels, which round differently: one or two conformers are filled up to
 # this number with copies, so that results are equal bit by bit whatever the batch (measured: 5e-4 angstrom without).
 FEWEST = 4
@@ -32,9 +34,10 @@ FEWEST = 4
 
 @dataclass(frozen=True)
 class StartSettings:
-    """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates taken to be at level `sigma`.
+    """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates taken to be at level `sigma`;
+    `input`, the same with the molecule's own.
 
-    noise: share of the noise of that level that is really added to RDKit's coordinates. With 1 the sampler draws from
+    noise: share of the noise of that level that is really added to the coordinates. With 1 the sampler draws from
            what the network has learned about molecules like the one noised; with less, at a lower temperature: it
            moves the coordinates to where the network finds them likely, as a force field would move them downhill.
     pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
@@ -70,6 +73,7 @@ def propose(
     *,
     batch_size: int | None = None,
     deadline: float | None = None,
+    core: Core | None = None,
 ) -> np.ndarray:
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
@@ -77,7 +81,10 @@ def propose(
     batch_size: conformers per network call; by default what fits a budget of atom pairs. It changes the time taken
                 only: every conformer draws from a generator of its own.
     deadline:   `time.monotonic()` after which MoleculeError is raised.
-    A conformer whose ETKDG start cannot be embedded starts from the harmonic prior.
+    core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
+                exactly there.
+    A conformer whose ETKDG start cannot be embedded starts from the harmonic prior. Raises MoleculeError if it is to
+    start from its own coordinates and has none.
     """
     device = next(denoiser.parameters()).device
     graph = DenseGraph.from_flat(mol_to_graph(mol)).to(device)
@@ -101,13 +108,17 @@ def propose(
                 denoised: Tensor = denoiser(encoded, pos, torch.full((len(pos),), sigma, device=device))
             return denoised
 
+        sampled: Denoise = denoise
+        if core is not None:
+            core_tokens, weights = of_tokens_only(mol, core)
+            sampled = clamp(denoise, core_tokens, weights)
         done = np.empty((len(seeds), tokens, 3))
-        for rows, known in _runs(mol, seeds, start, at_once, deadline):
+        for rows, known in _runs(mol, seeds, start, at_once, deadline, core):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
             clean = None if known is None else torch.from_numpy(known[padded]).to(device, torch.float32)
-            own = _sample([seeds[rows[k]] for k in padded], clean, denoise, graph.mask, root, settings, start)
+            own = _sample([seeds[rows[k]] for k in padded], clean, sampled, graph.mask, root, settings, start)
             done[rows] = own[: len(rows)]
-    return done
+    return done if core is None else held(core_tokens, done, weights)
 
 
 def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
@@ -120,13 +131,15 @@ def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
 
 
 def _runs(
-    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, at_once: int, deadline: float | None
+    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, at_once: int, deadline: float | None, core: Core | None
 ) -> Iterator[tuple[list[int], np.ndarray | None]]:
     """Which conformers are sampled together, with the positions (K, T, 3) they start from; None for the prior."""
     tokens = is_token(mol)
     found: list[np.ndarray | None] = [None] * len(seeds)
     if start.start == "etkdg":
-        found = representative_starts(mol, seeds, start.pool, deadline)
+        found = representative_starts(mol, seeds, start.pool, deadline, core)
+    elif start.start == "input":
+        found = [own_positions(mol)] * len(seeds)
     known = {k: pos[tokens] for k, pos in enumerate(found) if pos is not None}
     for group in (list(known), [k for k in range(len(seeds)) if k not in known]):
         for first in range(0, len(group), at_once):

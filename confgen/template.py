@@ -1,0 +1,271 @@
+"""A template: a 3D structure whose coordinates a part of other molecules, the core, is held at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import rdFMCS
+from rdkit.Chem.rdchem import Mol
+
+from confgen.contacts import LIMITS, atom_pairs
+from confgen.errors import CannotStart, InputError, MoleculeError
+from confgen.molecule import fragments, label
+from confgen.readers import KINDS, MOL2, SDF, read_records
+from confgen.scaffold import Core
+from confgen.stereo import FLAT, elements, scores
+from confgen.validity import SHAPES
+
+FEWEST_ATOMS = 3  # two atoms leave the molecule free to turn about them
+MCS_TIMEOUT_S = 10
+MAX_MATCHES = 2000  # ways to lay a core on a molecule that are looked at
+MAX_CORES = 24  # of them, those that are kept
+
+
+@dataclass(frozen=True)
+class Template:
+    """A molecule with one 3D conformer, where it came from, and the SMARTS of its core, None to find one.
+
+    notes: what the user should know about how it was read.
+    """
+
+    mol: Mol
+    origin: str
+    smarts: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_template(path: str | Path, smarts: str | None = None) -> Template:
+    """The template in an SDF, MOL or MOL2 file (also .gz): its first record, of a salt the largest fragment.
+
+    Raises CannotStart if the file cannot be read, has no 3D coordinates or fewer than three heavy atoms, or if the
+    SMARTS is none or is not in it.
+    """
+    path = str(path)
+    if KINDS.get(Path(path.lower().removesuffix(".gz")).suffix) not in (SDF, MOL2):
+        raise InputError(f"{path}: a template must be an .sdf, .mol or .mol2 file; convert it")
+    records = read_records([path])
+    first = next(records, None)
+    if first is None:
+        raise InputError(f"{path}: there is no molecule in it to take as a template")
+    if first.mol is None:
+        raise InputError(f"template {first.error}")
+    if first.mol.GetNumConformers() == 0:
+        raise InputError(f"template {label(first.mol)}: has no 3D coordinates; give a structure that has")
+    notes = []
+    if next(records, None) is not None:
+        notes.append(f"template {label(first.mol)}: the first of several records; the others are not used")
+    parts = sorted(Chem.GetMolFrags(first.mol, asMols=True), key=lambda part: -part.GetNumHeavyAtoms())
+    if len(parts) > 1:
+        notes.append(f"template {label(first.mol)}: the largest of its {len(parts)} fragments is used")
+    return make_template(parts[0], first.origin, smarts, tuple(notes))
+
+
+def make_template(mol: Mol, origin: str, smarts: str | None = None, notes: tuple[str, ...] = ()) -> Template:
+    """The template that a molecule with one conformer is. Raises CannotStart as `read_template` does."""
+    template = Template(mol, origin, smarts, notes)
+    if mol.GetNumHeavyAtoms() < FEWEST_ATOMS:
+        raise InputError(f"template {origin}: has {mol.GetNumHeavyAtoms()} heavy atoms; at least 3 are needed")
+    if smarts is not None:
+        query = Chem.MolFromSmarts(smarts)
+        if query is None:
+            raise CannotStart(f"the SMARTS of the core, {smarts!r}, cannot be read; correct it")
+        bare, _ = _without_hydrogens(mol)
+        found = bare.GetSubstructMatches(query)
+        if not found:
+            raise CannotStart(f"the SMARTS of the core, {smarts!r}, is not in the template {origin}; correct it")
+        if len(found[0]) < FEWEST_ATOMS:
+            raise CannotStart(
+                f"the SMARTS of the core, {smarts!r}, matches {len(found[0])} atoms; at least 3 are needed"
+            )
+    return template
+
+
+def match_cores(mol: Mol, template: Template) -> list[Core]:
+    """The distinct ways to lay the molecule's core on the template, at most MAX_CORES, always in the same order.
+
+    The core is what the template's SMARTS matches in both; without one, the template as a whole if that is part of the
+    molecule, else what the two have in common at most, rings as a whole. Two ways are the same if a symmetry of the
+    molecule, substituents and stereochemistry included, leads from one to the other: a phenyl ring with an ortho
+    substituent can be laid on another in two ways, one with a para substituent in only one.
+    Raises MoleculeError if fewer than three heavy atoms match, or if every way contradicts the stereochemistry.
+    """
+    return _distinct(mol, template, _mappings(mol, template))
+
+
+def match_isomers(isomers: Sequence[Mol], template: Template) -> tuple[list[Mol], list[list[Core]]]:
+    """The stereoisomers of one molecule whose core has the hand of the template, and the cores of each.
+
+    Raises MoleculeError as `match_cores` if there are none.
+    """
+    mappings = _mappings(isomers[0], template)
+    fitting: list[Mol] = []
+    cores: list[list[Core]] = []
+    refused: MoleculeError | None = None
+    for isomer in isomers:
+        try:
+            cores.append(_distinct(isomer, template, mappings))
+            fitting.append(isomer)
+        except MoleculeError as error:
+            refused = error
+    if refused is not None and not fitting:
+        raise refused
+    return fitting, cores
+
+
+def core_notes(mol: Mol, cores: Sequence[Core]) -> list[str]:
+    """What a user should know about the cores of a molecule: that there are several, and checks that fail in them."""
+    notes = []
+    if len(cores) > 1:
+        more = " or more" if len(cores) == MAX_CORES else ""
+        notes.append(
+            f"{label(mol)}: its core lies on the template in {len(cores)}{more} ways; conformers are spread over them"
+        )
+    faults = sorted({name for core in cores for name in core_faults(mol, core)})
+    if faults:
+        notes.append(f"{label(mol)}: fails {', '.join(faults)} in the template's own coordinates")
+    return notes
+
+
+def core_faults(mol: Mol, core: Core) -> list[str]:
+    """Names of the checks that the atoms of the core fail by themselves: so does any conformer that has it."""
+    is_core = np.zeros(mol.GetNumAtoms(), dtype=bool)
+    is_core[core.atoms] = True
+    pos = np.zeros((mol.GetNumAtoms(), 3))
+    pos[core.atoms] = core.positions
+    pairs = atom_pairs(mol, LIMITS)
+    own = is_core[pairs.first] & is_core[pairs.second]
+    distance = np.linalg.norm(pos[pairs.first] - pos[pairs.second], axis=1)
+    outside = own & ((distance < pairs.lower) | (distance > pairs.upper))
+    near = pairs.bonded | pairs.angled
+    kinds = {"bond_lengths": pairs.bonded, "bond_angles": pairs.angled, "clash": ~near}
+    failed = [name for name, kind in kinds.items() if (outside & kind).any()]
+    alone = Chem.RWMol(mol)
+    alone.RemoveAllConformers()
+    for atom in range(mol.GetNumAtoms() - 1, -1, -1):
+        if not is_core[atom]:
+            alone.RemoveAtom(atom)
+    Chem.GetSymmSSSR(alone)
+    return failed + [name for name, is_wrong in SHAPES.items() if is_wrong(alone, pos[None, is_core])[0]]
+
+
+def _without_hydrogens(mol: Mol) -> tuple[Mol, np.ndarray]:
+    """The heavy atoms as a molecule, and their indices."""
+    bare = Chem.RemoveAllHs(mol, sanitize=False)
+    bare.UpdatePropertyCache(strict=False)
+    Chem.GetSymmSSSR(bare)
+    return bare, np.array([atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() > 1], dtype=np.int64)
+
+
+def _mappings(mol: Mol, template: Template) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Ways to lay the core on the template, whatever the stereochemistry: (C,) atoms of each of the two."""
+    bare, heavy = _without_hydrogens(mol)
+    whole, template_heavy = _without_hydrogens(template.mol)
+    parts = {int(atom): number for number, atoms in enumerate(fragments(mol)) for atom in atoms}
+    for query, of_template in _queries(bare, whole, template.smarts):
+        found = bare.GetSubstructMatches(query, uniquify=False, maxMatches=MAX_MATCHES)
+        pairs = [
+            (heavy[list(own)], template_heavy[list(other)])
+            for other in of_template
+            for own in found
+            if query.HasQuery() or _rings_agree(query, bare, own)
+        ][:MAX_MATCHES]
+        pairs = [(own, other) for own, other in pairs if len({parts[int(atom)] for atom in own}) == 1]
+        if pairs:
+            return pairs
+    what = f"the SMARTS {template.smarts!r} is not in it" if template.smarts else "fewer than 3 heavy atoms in common"
+    raise MoleculeError(f"{label(mol)}: shares no core with the template {template.origin} ({what}); leave it out")
+
+
+def _queries(bare: Mol, whole: Mol, smarts: str | None) -> Iterator[tuple[Mol, Sequence[Sequence[int]]]]:
+    """Queries for the core, the first that matches is it, each with its matches in the template."""
+    if smarts is not None:
+        query = Chem.MolFromSmarts(smarts)
+        yield query, whole.GetSubstructMatches(query)
+        return
+    plain = Chem.RWMol(whole)  # charges and isotopes of a query must be met, and an amine's may differ
+    for atom in plain.GetAtoms():
+        atom.SetFormalCharge(0)
+        atom.SetIsotope(0)
+    yield plain.GetMol(), [range(whole.GetNumAtoms())]
+    common = rdFMCS.FindMCS([whole, bare], ringMatchesRingOnly=True, completeRingsOnly=True, timeout=MCS_TIMEOUT_S)
+    if common.numAtoms >= FEWEST_ATOMS:
+        query = Chem.MolFromSmarts(common.smartsString)
+        yield query, whole.GetSubstructMatches(query)
+
+
+def _rings_agree(query: Mol, bare: Mol, own: Sequence[int]) -> bool:
+    """Whether bonds that are in no ring of the query are in none of the molecule: a chain is no part of a ring."""
+    for bond in query.GetBonds():
+        matched = bare.GetBondBetweenAtoms(own[bond.GetBeginAtomIdx()], own[bond.GetEndAtomIdx()])
+        if matched.IsInRing() and not bond.IsInRing():
+            return False
+    return True
+
+
+def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Core]:
+    """The cores of mappings that agree with the stereochemistry, one of those that symmetry makes the same."""
+    bare, heavy = _without_hydrogens(mol)
+    coordinates = template.mol.GetConformer().GetPositions()
+    seen: set[str] = set()
+    cores: list[Core] = []
+    wrong: list[str] = []
+    for own, other in mappings:
+        key = _labelled(bare, np.searchsorted(heavy, own), other)
+        if key in seen:
+            continue
+        seen.add(key)
+        core = Core(own, coordinates[other])
+        if names := _wrong_hands(mol, core):
+            wrong = wrong or names
+        else:
+            cores.append(core)
+        if len(cores) == MAX_CORES:
+            break
+    if not cores:
+        which = ", ".join(wrong)
+        raise MoleculeError(
+            f"{label(mol)}: the template {template.origin} has the other hand at {which}; "
+            "correct the stereochemistry of either"
+        )
+    return cores
+
+
+def _labelled(bare: Mol, own: np.ndarray, other: np.ndarray) -> str:
+    """SMILES that two mappings share if a symmetry of the molecule leads from one to the other."""
+    marked = Chem.Mol(bare)
+    for atom in marked.GetAtoms():
+        atom.SetAtomMapNum(0)
+    for index, number in zip(own, other, strict=True):
+        marked.GetAtomWithIdx(int(index)).SetAtomMapNum(int(number) + 1)
+    return str(Chem.MolToSmiles(marked))
+
+
+def _wrong_hands(mol: Mol, core: Core) -> list[str]:
+    """Names of the stereo elements that the core's coordinates settle, and settle wrongly or leave flat.
+
+    An atom outside the core that is the only one missing around an atom of it is put opposite to the others.
+    """
+    wanted = elements(mol)
+    is_core = np.zeros(mol.GetNumAtoms(), dtype=bool)
+    is_core[core.atoms] = True
+    rows = [list(row) for row in wanted.centres] + [list(row) for row in wanted.torsions]
+    axes = [row[:1] for row in wanted.centres.tolist()] + [row[1:3] for row in wanted.torsions.tolist()]
+    pos = np.zeros((len(rows), mol.GetNumAtoms(), 3))  # for each element its own
+    pos[:, core.atoms] = core.positions
+    settled = []
+    for own, row, middle in zip(pos, rows, axes, strict=True):
+        known = is_core.copy()
+        for index in middle if is_core[middle].all() else []:
+            around = np.array([n.GetIdx() for n in mol.GetAtomWithIdx(index).GetNeighbors()])
+            missing, there = around[~is_core[around]], around[is_core[around]]
+            if len(missing) == 1 and len(there) > 1:
+                spokes = own[there] - own[index]
+                own[missing] = own[index] - (spokes / np.linalg.norm(spokes, axis=1, keepdims=True)).sum(0)
+                known[missing] = True
+        settled.append(bool(known[row].all()))
+    value = np.diagonal(scores(wanted, pos))
+    return [name for name, score, known_ in zip(wanted.names, value, settled, strict=True) if known_ and score < FLAT]
