@@ -1,0 +1,139 @@
+"""Promises of conformers in the making, with the weights that ship: cores are held, an input's own shape is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+
+from confgen import checkpoint, drafts
+from confgen.drafts import Drafts, repair, sample_wrong
+from confgen.errors import MoleculeError
+from confgen.molecule import is_token, positions, read_molecule, with_positions
+from confgen.propose import StartSettings
+from confgen.rmsd import rmsd_heavy_matrix
+from confgen.scaffold import Core, deviation
+from confgen.settings import GenerateSettings, default_settings
+from confgen.starts import with_input_stereo
+from confgen.template import make_template, match_cores
+
+PAIRS = [
+    ("CC(=O)Nc1ccccc1", "OCC(=O)Nc1ccccc1Cl"),
+    ("C[C@H](N)C(=O)O", "C[C@H](NC(=O)C1CC1)C(=O)OCC"),
+    ("c1ccc(CN2CCOCC2)cc1", "CCOc1ccc(CN2CCOCC2)cc1"),
+    ("CC(=O)Nc1ccccc1", "[Cl-].C[NH2+]CC(=O)Nc1ccccc1"),
+]
+
+
+@cache
+def shipped() -> checkpoint.Weights:
+    return checkpoint.load("drugs", torch.device("cpu"))
+
+
+def settings(num_confs: int, start: str = "etkdg") -> GenerateSettings:
+    usual = replace(default_settings(shipped().sampling, start), num_confs=num_confs)
+    quick = replace(usual.start, pool=1, rounds=1)
+    return replace(usual, sampler=replace(usual.sampler, num_steps=6), start=quick)
+
+
+def blank(mol: Chem.Mol, num_confs: int) -> Drafts:
+    pos = np.zeros((num_confs, mol.GetNumAtoms(), 3))
+    return Drafts(pos, [["missing"] for _ in range(num_confs)], ["network"] * num_confs)
+
+
+def sampled(mol: Chem.Mol, chosen: GenerateSettings, cores: Sequence[Core] = ()) -> Drafts:
+    made = blank(mol, chosen.num_confs)
+    for attempt in range(3):
+        sample_wrong(made, [mol], shipped(), chosen, attempt, None, [cores] if cores else ())
+    return made
+
+
+@pytest.mark.parametrize(("known", "smiles"), PAIRS)
+def test_the_core_stays_on_the_template_and_the_rest_varies(
+    known: str, smiles: str, embed_mol: Callable[..., Chem.Mol]
+) -> None:
+    mol = read_molecule(smiles)
+    cores = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    made = sampled(mol, settings(4), cores)
+    assert made.failed == [[]] * 4
+    assert max(deviation(cores[k % len(cores)], made.pos[k : k + 1])[0] for k in range(4)) < 1e-6
+    rest = np.setdiff1d(np.flatnonzero(is_token(mol)), cores[0].atoms)
+    assert np.ptp(made.pos[:, rest], axis=0).max() > 0.3
+
+
+def test_a_core_is_held_from_noise_alone(embed_mol: Callable[..., Chem.Mol]) -> None:
+    known, smiles = PAIRS[0]
+    mol = read_molecule(smiles)
+    [core, _] = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    chosen = settings(2, "harmonic")
+    made = sampled(mol, replace(chosen, sampler=replace(chosen.sampler, num_steps=15)), [core])
+    assert made.failed == [[]] * 2
+    assert deviation(core, made.pos).max() < 1e-6
+
+
+def test_a_repair_keeps_the_core(embed_mol: Callable[..., Chem.Mol]) -> None:
+    known, smiles = PAIRS[3]
+    mol = read_molecule(smiles)
+    cores = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    made = blank(mol, 3)
+    repair(made, [mol], settings(3), None, [cores])
+    assert made.failed == [[]] * 3
+    assert made.sources == ["etkdg"] * 3
+    assert deviation(cores[0], made.pos).max() < 1e-6
+
+
+def test_a_conformer_with_a_core_does_not_depend_on_the_batch(embed_mol: Callable[..., Chem.Mol]) -> None:
+    known, smiles = PAIRS[0]
+    mol = read_molecule(smiles)
+    cores = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    chosen = replace(settings(3), start=StartSettings("etkdg", 0.5))
+    together = sampled(mol, chosen, cores)
+    fewer = sampled(mol, replace(chosen, num_confs=2, batch_size=1), cores)
+    np.testing.assert_allclose(fewer.pos, together.pos[:2], atol=1e-3)
+
+
+def test_conformers_take_isomers_in_turn_and_then_the_cores_of_each() -> None:
+    cores = [[Core(np.array([i, j]), np.zeros((2, 3))) for j in range(2)] for i in range(2)]
+    taken = [drafts._core_of(k, cores) for k in range(6)]
+    assert [core.atoms.tolist() for core in taken if core is not None] == [
+        [0, 0],
+        [1, 0],
+        [0, 1],
+        [1, 1],
+        [0, 0],
+        [1, 0],
+    ]
+
+
+def test_from_its_own_shape_at_low_noise_a_molecule_stays_near_it(embed_mol: Callable[..., Chem.Mol]) -> None:
+    shape = embed_mol(read_molecule("OCC(=O)NCc1ccccc1.[Cl-]"))
+    pos = positions(shape)
+    pos[0, 12] = pos[0, 0] + [5.0, 0.0, 0.0]
+    mol = with_input_stereo(with_positions(shape, pos))
+    chosen = replace(settings(3), start=StartSettings("input", 0.1))
+    made = sampled(mol, chosen)
+    heavy = is_token(mol)
+    assert made.failed == [[]] * 3
+    assert np.abs(made.pos[:, heavy] - positions(mol)[:, heavy]).max() < 0.6  # in its own frame, the ion too
+    far = sampled(mol, replace(chosen, start=StartSettings("input", 1.0)))
+    spread = [rmsd_heavy_matrix(with_positions(mol, p), mol).mean() for p in (made.pos, far.pos)]
+    assert spread[0] < spread[1]
+
+
+def test_without_3d_coordinates_there_is_nothing_to_start_from() -> None:
+    with pytest.raises(MoleculeError, match="no 3D coordinates to start from"):
+        with_input_stereo(read_molecule("CCO"))
+    with pytest.raises(MoleculeError, match="no 3D coordinates to start from"):
+        sampled(read_molecule("CCO"), replace(settings(1), start=StartSettings("input")))
+
+
+def test_the_stereochemistry_is_that_of_the_coordinates(embed_mol: Callable[..., Chem.Mol]) -> None:
+    shape = embed_mol(read_molecule("C[C@H](O)CF"))
+    left_open = with_positions(read_molecule("CC(O)CF"), positions(shape))
+    assert Chem.MolToSmiles(with_input_stereo(left_open)) == Chem.MolToSmiles(shape)
+    assert Chem.MolToSmiles(left_open) != Chem.MolToSmiles(shape)
