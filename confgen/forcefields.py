@@ -42,7 +42,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Field:
-    """RDKit's force field of a molecule; that it keeps alive the copy into whose conformer the field points."""
+    """RDKit's force field of a molecule. It points into the conformer of `mol`, which has to live as long."""
 
     field: ForceField
     mol: Mol

@@ -1,8 +1,16 @@
 """Relaxation of conformers by a force field, by GFN-xTB or by any ASE calculator, and the energies that they then have.
 
 A conformer is never made worse: what fails a check of `confgen.validity` after its relaxation, and did not before,
-stays unrelaxed. In vacuum, relaxation folds drug-like molecules over their own polar groups, away from the shapes
-that they have in water or bound to a protein; a dielectric constant (4 for a protein, 80 for water) counters that.
+stays unrelaxed. Of 93 conformers of 32 molecules that was none with MMFF94s and UFF, and 6 with GFN-FF, which draws
+hydrogens to fluorine and to the oxygen of sulfonyl.
+
+In vacuum, charges and polar groups of a molecule act on each other at full strength; a dielectric constant (4 as in a
+protein, 80 as in water) weakens them. Of 10 ETKDG conformers of 16 polar crystal ligands, the nearest to the bound
+shape was 1.26 angstrom away; after MMFF94s in vacuum 1.18, at 4 it was 1.11, at 80 1.08 (standard error of a
+difference 0.08).
+
+Cost, CPU seconds for a conformer of 33, 44, 63 atoms from ETKDG: UFF 0.01, 0.02, 0.05; MMFF94s 0.01, 0.02, 0.08;
+GFN-FF 0.1, 0.1, 0.3; GFN2 0.8, 1.4, 7; GFN1 1, 2, 9.
 """
 
 from __future__ import annotations
@@ -85,8 +93,7 @@ def relax(
     method:     a name of METHODS but "none", or a function that makes an ASE calculator for a molecule; it is called
                 once, and its calculator serves all conformers. MMFF94s gives way to UFF where it lacks parameters.
     dielectric: constant of the surroundings, for the methods of `DIELECTRIC`; None is vacuum. MMFF94s divides its
-                electrostatics by it, GFN gets a continuum. Vacuum MMFF94s leaves crystal ligands farther from their
-                bound shape than they were before.
+                electrostatics by it, GFN gets a continuum.
     deadline:   `time.monotonic()` after which no further conformer is begun.
     threads:    of this process; MMFF94s and UFF share conformers among them, GFN the work on one conformer.
     Raises:     CannotStart as `check_method`.
