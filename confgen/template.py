@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import rdFMCS
+from rdkit.Chem import rdDistGeom, rdFMCS
 from rdkit.Chem.rdchem import Mol
 
 from confgen.contacts import LIMITS, atom_pairs
@@ -23,6 +23,7 @@ FEWEST_ATOMS = 3  # two atoms leave the molecule free to turn about them
 MCS_TIMEOUT_S = 10
 MAX_MATCHES = 2000  # ways to lay a core on a molecule that are looked at
 MAX_CORES = 24  # of them, those that are kept
+REACH = 1.1  # of the upper bound of a distance: a core that needs more is taken only if there is no other
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def match_cores(mol: Mol, template: Template) -> list[Core]:
     The core is what the template's SMARTS matches in both; without one, the template as a whole if that is part of the
     molecule, else what the two have in common at most, rings as a whole. Two ways are the same if a symmetry of the
     molecule, substituents and stereochemistry included, leads from one to the other: a phenyl ring with an ortho
-    substituent can be laid on another in two ways, one with a para substituent in only one.
+    substituent can be laid on another in two ways, one with a para substituent in only one. Ways that would overstretch
+    or crush the molecule are left out if there are others.
     Raises MoleculeError if fewer than three heavy atoms match, or if every way contradicts the stereochemistry.
     """
     return _distinct(mol, template, _mappings(mol, template))
@@ -212,7 +214,9 @@ def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray,
     coordinates = template.mol.GetConformer().GetPositions()
     seen: set[str] = set()
     cores: list[Core] = []
+    strained: list[Core] = []
     wrong: list[str] = []
+    bounds = rdDistGeom.GetMoleculeBoundsMatrix(mol)
     for own, other in mappings:
         key = _labelled(bare, np.searchsorted(heavy, own), other)
         if key in seen:
@@ -222,9 +226,10 @@ def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray,
         if names := _wrong_hands(mol, core):
             wrong = wrong or names
         else:
-            cores.append(core)
+            (cores if _within_reach(core, bounds) else strained).append(core)
         if len(cores) == MAX_CORES:
             break
+    cores = cores or strained[:MAX_CORES]
     if not cores:
         which = ", ".join(wrong)
         raise MoleculeError(
@@ -232,6 +237,22 @@ def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray,
             "correct the stereochemistry of either"
         )
     return cores
+
+
+def _within_reach(core: Core, bounds: np.ndarray) -> bool:
+    """Whether the atoms of the core are about as far apart as distance geometry lets them be.
+
+    bounds: (N, N), lower bounds below the diagonal and upper ones above.
+    """
+    first, second = np.sort(core.atoms[np.array(np.triu_indices(len(core.atoms), k=1))], axis=0)
+    place = np.zeros((len(bounds), 3))
+    place[core.atoms] = core.positions
+    distance = np.linalg.norm(place[first] - place[second], axis=1)
+    near_enough, far_enough = (
+        distance <= REACH * bounds[first, second],
+        distance >= LIMITS.clash * bounds[second, first],
+    )
+    return bool(near_enough.all() and far_enough.all())
 
 
 def _labelled(bare: Mol, own: np.ndarray, other: np.ndarray) -> str:

@@ -210,6 +210,12 @@ def test_a_fault_of_the_template_is_told_from_one_of_the_conformer(template: Mak
     assert "in the template's own coordinates" in " ".join(core_notes(mol, [core]))
 
 
+def test_a_core_is_not_stretched_over_more_than_the_molecule_can_reach(template: Make) -> None:
+    known, mol = template("NCC#CC#CCO", "N.CO"), read_molecule("OCNCC#CC#CCO")
+    [core] = match_cores(mol, known)
+    assert core.atoms.tolist() == [2, 8, 9]
+
+
 def test_the_number_of_ways_is_bounded(template: Make) -> None:
     cores = match_cores(read_molecule("FC(F)(F)C(C(F)(F)F)(C(F)(F)F)CCO"), template("FC(F)(F)C(C(F)(F)F)C(F)(F)F"))
     assert len(cores) <= 24
