@@ -77,8 +77,11 @@ def repair(
 ) -> None:
     """ETKDG coordinates for the conformers that are still wrong, with the core where it is to be.
 
-    Distance geometry with a core held ends badly more often, so that it is tried several times.
+    Distance geometry with a core held ends badly more often, so that it is tried several times. What started from the
+    input's own coordinates stays wrong: a shape from elsewhere is not what was asked for.
     """
+    if settings.start.start == "input":
+        return
     for k in drafts.wrong():
         isomer, core = isomers[k % len(isomers)], _core_of(k, cores)
         for attempt in range(1 if core is None else CORE_REPAIRS):

@@ -7,23 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdFMCS
 from rdkit.Chem.rdchem import Mol
 
-from confgen.contacts import LIMITS, atom_pairs
+from confgen.core_checks import core_faults, within_reach, wrong_hands
 from confgen.errors import CannotStart, InputError, MoleculeError
 from confgen.molecule import fragments, label
 from confgen.readers import KINDS, MOL2, SDF, read_records
 from confgen.scaffold import Core
-from confgen.stereo import FLAT, elements, scores
-from confgen.validity import SHAPES
 
 FEWEST_ATOMS = 3  # two atoms leave the molecule free to turn about them
 MCS_TIMEOUT_S = 10
 MAX_MATCHES = 2000  # ways to lay a core on a molecule that are looked at
 MAX_CORES = 24  # of them, those that are kept
-REACH = 1.1  # of the upper bound of a distance: a core that needs more is taken only if there is no other
 
 
 @dataclass(frozen=True)
@@ -132,28 +129,6 @@ def core_notes(mol: Mol, cores: Sequence[Core]) -> list[str]:
     return notes
 
 
-def core_faults(mol: Mol, core: Core) -> list[str]:
-    """Names of the checks that the atoms of the core fail by themselves: so does any conformer that has it."""
-    is_core = np.zeros(mol.GetNumAtoms(), dtype=bool)
-    is_core[core.atoms] = True
-    pos = np.zeros((mol.GetNumAtoms(), 3))
-    pos[core.atoms] = core.positions
-    pairs = atom_pairs(mol, LIMITS)
-    own = is_core[pairs.first] & is_core[pairs.second]
-    distance = np.linalg.norm(pos[pairs.first] - pos[pairs.second], axis=1)
-    outside = own & ((distance < pairs.lower) | (distance > pairs.upper))
-    near = pairs.bonded | pairs.angled
-    kinds = {"bond_lengths": pairs.bonded, "bond_angles": pairs.angled, "clash": ~near}
-    failed = [name for name, kind in kinds.items() if (outside & kind).any()]
-    alone = Chem.RWMol(mol)
-    alone.RemoveAllConformers()
-    for atom in range(mol.GetNumAtoms() - 1, -1, -1):
-        if not is_core[atom]:
-            alone.RemoveAtom(atom)
-    Chem.GetSymmSSSR(alone)
-    return failed + [name for name, is_wrong in SHAPES.items() if is_wrong(alone, pos[None, is_core])[0]]
-
-
 def _without_hydrogens(mol: Mol) -> tuple[Mol, np.ndarray]:
     """The heavy atoms as a molecule, and their indices."""
     bare = Chem.RemoveAllHs(mol, sanitize=False)
@@ -216,17 +191,18 @@ def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray,
     cores: list[Core] = []
     strained: list[Core] = []
     wrong: list[str] = []
-    bounds = rdDistGeom.GetMoleculeBoundsMatrix(mol)
+    with rdBase.BlockLogs():  # as in `confgen.graph`
+        bounds = rdDistGeom.GetMoleculeBoundsMatrix(mol)
     for own, other in mappings:
         key = _labelled(bare, np.searchsorted(heavy, own), other)
         if key in seen:
             continue
         seen.add(key)
         core = Core(own, coordinates[other])
-        if names := _wrong_hands(mol, core):
+        if names := wrong_hands(mol, core):
             wrong = wrong or names
         else:
-            (cores if _within_reach(core, bounds) else strained).append(core)
+            (cores if within_reach(core, bounds) else strained).append(core)
         if len(cores) == MAX_CORES:
             break
     cores = cores or strained[:MAX_CORES]
@@ -239,22 +215,6 @@ def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray,
     return cores
 
 
-def _within_reach(core: Core, bounds: np.ndarray) -> bool:
-    """Whether the atoms of the core are about as far apart as distance geometry lets them be.
-
-    bounds: (N, N), lower bounds below the diagonal and upper ones above.
-    """
-    first, second = np.sort(core.atoms[np.array(np.triu_indices(len(core.atoms), k=1))], axis=0)
-    place = np.zeros((len(bounds), 3))
-    place[core.atoms] = core.positions
-    distance = np.linalg.norm(place[first] - place[second], axis=1)
-    near_enough, far_enough = (
-        distance <= REACH * bounds[first, second],
-        distance >= LIMITS.clash * bounds[second, first],
-    )
-    return bool(near_enough.all() and far_enough.all())
-
-
 def _labelled(bare: Mol, own: np.ndarray, other: np.ndarray) -> str:
     """SMILES that two mappings share if a symmetry of the molecule leads from one to the other."""
     marked = Chem.Mol(bare)
@@ -263,30 +223,3 @@ def _labelled(bare: Mol, own: np.ndarray, other: np.ndarray) -> str:
     for index, number in zip(own, other, strict=True):
         marked.GetAtomWithIdx(int(index)).SetAtomMapNum(int(number) + 1)
     return str(Chem.MolToSmiles(marked))
-
-
-def _wrong_hands(mol: Mol, core: Core) -> list[str]:
-    """Names of the stereo elements that the core's coordinates settle, and settle wrongly or leave flat.
-
-    An atom outside the core that is the only one missing around an atom of it is put opposite to the others.
-    """
-    wanted = elements(mol)
-    is_core = np.zeros(mol.GetNumAtoms(), dtype=bool)
-    is_core[core.atoms] = True
-    rows = [list(row) for row in wanted.centres] + [list(row) for row in wanted.torsions]
-    axes = [row[:1] for row in wanted.centres.tolist()] + [row[1:3] for row in wanted.torsions.tolist()]
-    pos = np.zeros((len(rows), mol.GetNumAtoms(), 3))  # for each element its own
-    pos[:, core.atoms] = core.positions
-    settled = []
-    for own, row, middle in zip(pos, rows, axes, strict=True):
-        known = is_core.copy()
-        for index in middle if is_core[middle].all() else []:
-            around = np.array([n.GetIdx() for n in mol.GetAtomWithIdx(index).GetNeighbors()])
-            missing, there = around[~is_core[around]], around[is_core[around]]
-            if len(missing) == 1 and len(there) > 1:
-                spokes = own[there] - own[index]
-                own[missing] = own[index] - (spokes / np.linalg.norm(spokes, axis=1, keepdims=True)).sum(0)
-                known[missing] = True
-        settled.append(bool(known[row].all()))
-    value = np.diagonal(scores(wanted, pos))
-    return [name for name, score, known_ in zip(wanted.names, value, settled, strict=True) if known_ and score < FLAT]

@@ -125,6 +125,13 @@ def test_from_its_own_shape_at_low_noise_a_molecule_stays_near_it(embed_mol: Cal
     assert spread[0] < spread[1]
 
 
+def test_what_started_from_its_own_shape_is_not_repaired_with_another(embed_mol: Callable[..., Chem.Mol]) -> None:
+    mol = embed_mol(read_molecule("CCO"))
+    made = blank(mol, 2)
+    repair(made, [mol], replace(settings(2), start=StartSettings("input")), None)
+    assert made.failed == [["missing"]] * 2
+
+
 def test_without_3d_coordinates_there_is_nothing_to_start_from() -> None:
     with pytest.raises(MoleculeError, match="no 3D coordinates to start from"):
         with_input_stereo(read_molecule("CCO"))

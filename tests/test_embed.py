@@ -7,8 +7,9 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from confgen.embed import MAX_SEED, embed
-from confgen.molecule import read_molecule
+from confgen.embed import CORE_NEAR, MAX_SEED, embed, embed_core
+from confgen.molecule import is_token, read_molecule
+from confgen.scaffold import Core, deviation
 
 BUTANOL = "CCCCO"
 LAST = (MAX_SEED - 1, MAX_SEED)
@@ -70,3 +71,37 @@ def test_awkward_molecules_are_embedded(smiles: str) -> None:
 def test_nothing_is_said_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     embed(read_molecule("Cl[Pt](Cl)(N)N"), [1])
     assert capfd.readouterr().err == ""
+
+
+def core_of(smiles: str, mirrored: bool = False) -> tuple[Chem.Mol, Core]:
+    """A molecule with all its heavy atoms for a core, in one shape of it or in the mirror image of that."""
+    mol = read_molecule(smiles)
+    [pos] = embed(mol, [3])
+    assert pos is not None
+    heavy = is_token(mol)
+    return mol, Core(np.flatnonzero(heavy), (-pos if mirrored else pos)[heavy] + 4.0)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_core_is_embedded_near_its_template_and_of_two_images_the_right_one(mirrored: bool) -> None:
+    mol, core = core_of("OCCN(C)C(=O)CC(C)C", mirrored)
+    found = [pos for pos in embed_core(mol, range(1, 6), core) if pos is not None]
+    assert len(found) == 5
+    assert deviation(core, np.array(found)).max() < CORE_NEAR
+
+
+def test_a_core_follows_from_its_own_seed_alone() -> None:
+    mol, core = core_of("CC(O)CCc1ccccc1")
+    core = Core(core.atoms[4:], core.positions[4:])
+    together, alone = embed_core(mol, [5, 2**62, 9], core)[1], embed_core(mol, [2**62], core)[0]
+    assert together is not None
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_a_core_that_cannot_be_met_is_embedded_freely() -> None:
+    mol, core = core_of(BUTANOL)
+    far = Core(core.atoms, core.positions * 9.0)
+    [pos] = embed_core(mol, [1], far)
+    assert pos is not None
+    bonded = np.linalg.norm(pos[0] - pos[1])
+    assert 1.3 < bonded < 1.7

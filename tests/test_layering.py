@@ -28,6 +28,7 @@ LAYERS = {
     "assemble": 2,
     "calculators": 2,
     "contacts": 2,
+    "core_checks": 2,
     "embed": 2,
     "explain": 2,
     "forcefields": 2,

@@ -10,12 +10,12 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from confgen.core_checks import core_faults
 from confgen.errors import CannotStart, MoleculeError
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import positions, read_molecule, with_positions
 from confgen.template import (
     Template,
-    core_faults,
     core_notes,
     make_template,
     match_cores,
