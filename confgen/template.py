@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDistGeom, rdFMCS
-from rdkit.Chem.rdchem import Mol
+from rdkit.Chem import Mol, rdDistGeom, rdFMCS
 
 from confgen.core_checks import core_faults, within_reach, wrong_hands
 from confgen.errors import CannotStart, InputError, MoleculeError
