@@ -98,12 +98,12 @@ def _assigned(first: np.ndarray, second: np.ndarray, symmetry: Symmetry) -> tupl
     shape = (len(first), len(second))
     p, r = np.indices(shape).reshape(2, -1)
     x, y = np.nan_to_num(first, posinf=0.0, neginf=0.0)[p], np.nan_to_num(second, posinf=0.0, neginf=0.0)[r]
-    smooth = _smoothed(x, symmetry.groups)
+    smooth = smoothed(x, symmetry.groups)
     best, chosen = np.full(len(p), np.inf), np.tile(symmetry.matches[0], (len(p), 1))
     for start in _promising(first, second, symmetry).reshape(len(p), -1).T:
         match = symmetry.matches[start]
         moved = np.take_along_axis(y, match[..., None], axis=1)
-        turn = rotations(smooth, _smoothed(moved, symmetry.groups))
+        turn = rotations(smooth, smoothed(moved, symmetry.groups))
         for _ in range(ROUNDS):
             _assign(x, moved @ turn, match, symmetry)
             moved = np.take_along_axis(y, match[..., None], axis=1)
@@ -119,13 +119,13 @@ def _promising(first: np.ndarray, second: np.ndarray, symmetry: Symmetry) -> np.
     """Numbers of the STARTS matches that superpose each pair best with every group at its centroid, (P, R, starts)."""
     images = [symmetry.matches[0, list(group)] for group in symmetry.groups]
     one, other = (np.nan_to_num(pos, posinf=0.0, neginf=0.0) for pos in (first, second))
-    one, other = _smoothed(one, symmetry.groups), _smoothed(other, images)
+    one, other = smoothed(one, symmetry.groups), smoothed(other, images)
     starts = min(STARTS, len(symmetry.matches))
     overlap = overlaps(one, other, symmetry.matches)  # (P, M, R)
     return np.argpartition(-overlap, starts - 1, axis=1)[:, :starts].transpose(0, 2, 1)
 
 
-def _smoothed(pos: np.ndarray, groups: Iterable[Sequence[int] | np.ndarray]) -> np.ndarray:
+def smoothed(pos: np.ndarray, groups: Iterable[Sequence[int] | np.ndarray]) -> np.ndarray:
     """Positions with the atoms of every group at its centroid."""
     smooth = pos.copy()
     for group in groups:
