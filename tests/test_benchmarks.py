@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import typer
 from rdkit import Chem
+from rdkit.Chem import rdDistGeom, rdMolTransforms
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are scripts, and import one another as such
@@ -66,13 +67,25 @@ def test_positions_that_are_not_finite_do_not_count_as_returned(butanol: Chem.Mo
     assert scoring.score(NOT_RUN, peers.Made(pos), butanol).returned == 2
 
 
-@pytest.mark.parametrize("spec", ["etkdg", "etkdg+mmff"])
+@pytest.mark.parametrize("spec", ["etkdg", "etkdg+mmff", "etkdg+kmeans:pool=3", "etkdg+mmff+kmeans:pool=3"])
 def test_a_method_returns_what_was_asked_for_and_leaves_the_molecule_alone(spec: str, butanol: Chem.Mol) -> None:
     mol = Chem.Mol(butanol)
     mol.RemoveAllConformers()
     made = peers.build(spec, weights="", seed=42).run(mol, 4)
     assert made.pos.shape == (4, butanol.GetNumAtoms(), 3)
     assert mol.GetNumConformers() == 0
+
+
+def test_kmeans_takes_one_of_each_cluster() -> None:
+    mol = Chem.AddHs(Chem.MolFromSmiles("OCCO"))
+    rdDistGeom.EmbedMolecule(mol, randomSeed=1)
+    shapes = []
+    for angle in (60.0, 180.0, 300.0):
+        for shift in (0.0, 1.0, 2.0, 3.0):
+            rdMolTransforms.SetDihedralDeg(mol.GetConformer(), 0, 1, 2, 3, angle + shift)
+            shapes.append(positions(mol)[0])
+    kept = peers._clustered(lambda *_: peers.Made(np.array(shapes)), pool=4, seed=0)(mol, 3).pos
+    assert sorted(next(k for k, shape in enumerate(shapes) if (shape == own).all()) // 4 for own in kept) == [0, 1, 2]
 
 
 def test_mmff_does_not_disturb_aromatic_molecules() -> None:
@@ -175,7 +188,19 @@ def test_a_list_that_cannot_be_understood_is_refused(text: str) -> None:
         peers.split_methods(text)
 
 
-@pytest.mark.parametrize("spec", ["etkdg+uff", "etkdg:steps=3", "omega", "openbabel:search=lucky"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "etkdg+uff",
+        "etkdg+",
+        "etkdg+kmeans+mmff",
+        "etkdg+kmeans:pool=0",
+        "etkdg:pool=3",
+        "etkdg:steps=3",
+        "omega",
+        "openbabel:search=lucky",
+    ],
+)
 def test_a_method_that_does_not_exist_is_refused(spec: str) -> None:
     with pytest.raises(CannotStart):
         peers.build(spec, weights="", seed=42)

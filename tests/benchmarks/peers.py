@@ -1,14 +1,17 @@
 """Conformer generators under one interface: confgen, and the programs it is compared with.
 
 A method is written as text: `etkdg`, `conforge`, `openbabel`, `openconf`, `confgen`, each with `+mmff` if MMFF94s
-follows. Settings come after a colon: `confgen:start=etkdg,sigma=0.5,steps=10,keep_invalid`. For confgen their names are
-the fields of GenerateSettings, SamplerSettings and StartSettings; `steps` is short for num_steps, and `weights` chooses
-others. Open Babel takes `search=genetic|weighted|confab`, openconf `preset=ensemble|docking|...`.
+follows, then with `+kmeans` if `pool` times as many are made and those nearest to the centres of clusters taken, as in
+`etkdg+mmff+kmeans:pool=10`. Settings come after a colon: `confgen:start=etkdg,sigma=0.5,steps=10,keep_invalid`. For
+confgen their names are the fields of GenerateSettings, SamplerSettings and StartSettings; `steps` is short for
+num_steps, and `weights` chooses others. Open Babel takes `search=genetic|weighted|confab`, openconf
+`preset=ensemble|docking|...`.
 """
 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import programs
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign
 
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions, with_positions
@@ -29,6 +32,8 @@ NAMES = ("etkdg", "conforge", "openbabel", "openconf", "confgen")
 SHORT = {"steps": "num_steps", "start_sigma": "sigma", "start_noise": "noise"}
 SEARCH, PRESET = "genetic", "ensemble"  # of Open Babel and openconf, unless others are asked for
 MMFF_ITERATIONS = 1000
+POOL = 10  # conformers made for each that k-means is to leave
+AFTER = ("", "mmff", "kmeans", "mmff+kmeans")
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,25 @@ def build(spec: str, *, weights: str, seed: int, device: str = "cpu") -> Method:
     """The method of that name. Raises CannotStart for what is no method, ImportError if its package is missing."""
     head, _, options = spec.partition(":")
     base, plus, after = head.partition("+")
-    if base not in NAMES or (plus and after != "mmff"):
-        raise CannotStart(f"method {spec!r} is unknown; choose {', '.join(NAMES)}, each with or without +mmff")
+    if base not in NAMES or after not in AFTER or (plus and not after):
+        raise CannotStart(
+            f"method {spec!r} is unknown; choose {', '.join(NAMES)}, each with or without +mmff, then +kmeans"
+        )
     changes = dict(_setting(text) for text in options.split(",") if text)
+    clustered = after.endswith("kmeans")
+    pool = changes.pop("pool", POOL) if clustered else 1
+    if not isinstance(pool, int) or pool < 1:
+        raise CannotStart(f"method {spec!r}: pool is {pool!r}; give how many conformers are made for each one left")
     if base == "confgen":
         setup, run = _confgen(changes, weights, seed, device)
     else:
         setup, run = _peer(base, changes, seed)
     if changes:
         raise CannotStart(f"method {spec!r}: {min(changes)!r} is no setting that it takes")
-    if plus:
+    if after.startswith("mmff"):
         setup, run = f"{setup}; MMFF94s, {MMFF_ITERATIONS} iterations", _relaxed(run)
+    if clustered:
+        setup, run = f"{setup}; k-means of {pool} times as many, scipy {version('scipy')}", _clustered(run, pool, seed)
     return Method(spec, setup, run)
 
 
@@ -139,6 +152,35 @@ def _relaxed(run: Run) -> Run:
         return Made(positions(copy), made.sources)
 
     return run_and_relax
+
+
+def _clustered(run: Run, pool: int, seed: int) -> Run:
+    """Of `pool` times as many conformers as asked for, those nearest to the centres of as many clusters (k-means).
+
+    On heavy-atom coordinates superposed on the first conformer, symmetry left out of account, as in the source.
+    Source: Zhou et al., arXiv:2302.07061.
+    """
+
+    def run_and_cluster(mol: Chem.Mol, count: int) -> Made:
+        from scipy.cluster.vq import kmeans2
+
+        made = run(mol, pool * count)
+        if len(made.pos) <= count:
+            return made
+        heavy = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() > 1] or list(range(mol.GetNumAtoms()))
+        copy = with_positions(mol, made.pos)
+        rdMolAlign.AlignMolConformers(copy, atomIds=heavy)
+        points = positions(copy)[:, heavy].reshape(len(made.pos), -1)
+        with warnings.catch_warnings(action="ignore"):  # an empty cluster keeps its centre
+            centres, _ = kmeans2(points, count, minit="++", rng=np.random.default_rng(seed))
+        apart = np.linalg.norm(points[:, None] - centres, axis=-1)  # (P, count)
+        kept: list[int] = []
+        for column in apart.T:
+            column[kept] = np.inf
+            kept.append(int(column.argmin()))
+        return Made(made.pos[kept], [made.sources[k] for k in kept] if made.sources else ())
+
+    return run_and_cluster
 
 
 def _confgen(changes: dict[str, object], weights: str, seed: int, device: str) -> tuple[str, Run]:
