@@ -49,9 +49,9 @@ def num_confs_auto(mol: Mol) -> int:
         f            0    1    2    3    4    5    6    7    8    9   10+
         conformers   1    3   12   27   48   75  108  147  192  243  300
 
-    Checked on what RDKit's distance geometry (ETKDGv3) finds for 32 drug-like molecules, 30 to 150 conformers of each:
-    kinds that differ by 0.5 angstrom, seen or (Chao, Scand. J. Stat. 1984, 11, 265) still to be expected, are in the
-    median 9 for f = 2 and 3, 58 for f = 4 and 5, 66 for f = 6, 440 from 7 on, and vary tenfold among molecules of one f.
+    Checked on 32 pools, of 30 to 150 conformers from RDKit's ETKDGv3 each, of 29 drug-like molecules. Shapes that
+    differ by 0.5 angstrom, seen or still to be expected (Chao, Scand. J. Stat. 1984, 11, 265), are in the median 8 for
+    f = 2 or 3, 55 for f = 4 or 5, 37 for f = 6, 430 from 7 on; they vary tenfold among molecules of the same f.
     It also passes near the widely used 50, 200 and 300 for up to 7, up to 12 and more rotatable bonds.
     Source of those: Ebejer, Morris and Deane, J. Chem. Inf. Model. 2012, 52, 1146.
     """
