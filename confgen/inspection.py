@@ -13,8 +13,8 @@ from rdkit.Chem import Mol
 from confgen import validity
 from confgen.contacts import Limits
 from confgen.errors import MoleculeError
+from confgen.exchanging import forget_exchanging
 from confgen.explain import worst_distances
-from confgen.isomers import forget_exchanging
 from confgen.molecule import positions, with_positions
 from confgen.strain import STRAIN, energy_ratios
 from confgen.wanted import forms, specifies, wrong_elements

@@ -17,7 +17,8 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.errors import MoleculeError
-from confgen.isomers import forget_exchanging
+from confgen.exchanging import forget_exchanging
+from confgen.isomers import restore_overlooked
 
 MAX_HEAVY_ATOMS = 1000  # all pairs of atoms are held in memory; beyond this it is a polymer or a protein
 FIX = "correct it or leave it out"
@@ -28,6 +29,10 @@ POLYMER_GROUPS = {"SRU", "MON", "MER", "COP", "CRO", "MOD", "GRA", "ANY", "COM",
 _SMILES = Chem.SmilesParserParams()
 # Kept, or written hydrogens would lose their place in the atom order. (RDKit's stubs have the wrong type.)
 _SMILES.removeHs = False  # type: ignore[assignment]
+_UNPERCEIVED = Chem.SmilesParserParams()
+_UNPERCEIVED.removeHs = False  # type: ignore[assignment]
+_UNPERCEIVED.sanitize = False  # type: ignore[assignment]
+KEEP_TAGS = Chem.SANITIZE_ALL ^ Chem.SANITIZE_CLEANUPCHIRALITY
 _DUMMY = Chem.MolFromSmarts("[#0]")
 
 
@@ -44,6 +49,8 @@ def from_smiles(smiles: str, name: str = "", origin: str = "", add_hydrogens: bo
     mol, log = _parse(lambda smiles: Chem.MolFromSmiles(smiles, _SMILES), text)
     if mol is None:
         raise MoleculeError(f'{where}: {_smiles_reason(text, log)} in "{_short(text)}"; {FIX}')
+    if any(mark in text for mark in "@/\\"):
+        restore_overlooked(mol, _as_written(text))
     mol.RemoveAllConformers()  # CXSMILES coordinates are a drawing
     return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
 
@@ -62,7 +69,10 @@ def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: b
         raise MoleculeError(f"{where}: {_block_reason(block, log)}; {FIX}")
     if _flat_drawing_marked_3d(mol):  # its wedges were ignored; read it again as the drawing it is
         title, program, rest = block.split("\n", 2)
-        mol = Chem.MolFromMolBlock("\n".join((title, f"{program[:20]}2D{program[22:]}", rest)), removeHs=False)
+        block = "\n".join((title, f"{program[:20]}2D{program[22:]}", rest))
+        mol = Chem.MolFromMolBlock(block, removeHs=False)
+    if mol.GetNumConformers() and not mol.GetConformer().Is3D():
+        restore_overlooked(mol, _as_drawn(block))
     mol = _from_record(mol, name, origin, where, add_hydrogens)
     for key, value in sd_tags(block):
         mol.SetProp(key, value)
@@ -121,6 +131,11 @@ def stereo_from_3d(mol: Mol) -> None:
             bond.SetStereo(Chem.BondStereo.STEREONONE)
             bond.SetBondDir(Chem.BondDir.NONE)
     Chem.AssignStereochemistryFrom3D(mol)
+    shown = Chem.Mol(mol)
+    Chem.AssignAtomChiralTagsFromStructure(shown)
+    Chem.DetectBondStereochemistry(shown)
+    Chem.SetBondStereoFromDirections(shown)
+    restore_overlooked(mol, shown, only_open=True)
     forget_exchanging(mol)
 
 
@@ -172,6 +187,23 @@ def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, st
             return None, "text that is not Unicode"
         except (RuntimeError, ValueError) as error:
             return None, f"{error}\n{log.messages}"
+
+
+def _as_written(smiles: str) -> Mol:
+    """A SMILES that can be read, with all its tags, also those that RDKit takes for meaningless."""
+    raw = Chem.MolFromSmiles(smiles, _UNPERCEIVED)
+    Chem.SanitizeMol(raw, KEEP_TAGS)
+    Chem.SetBondStereoFromDirections(raw)
+    return raw
+
+
+def _as_drawn(block: str) -> Mol:
+    """The same of a drawing that can be read."""
+    raw = Chem.MolFromMolBlock(block, sanitize=False, removeHs=False)
+    Chem.SanitizeMol(raw, KEEP_TAGS)
+    Chem.DetectBondStereochemistry(raw)
+    Chem.SetBondStereoFromDirections(raw)
+    return raw
 
 
 def _from_record(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool = True) -> Mol:

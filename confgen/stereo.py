@@ -1,8 +1,10 @@
 """Whether a geometry has the stereochemistry that its molecule specifies.
 
-Checked are tetrahedral centres (also with a lone pair: sulfoxides, phosphines), double bonds, and the axes of
-atropisomers where the input marks them (RDKit does not find an axis by itself, nor in 3D coordinates). Allenes and
-square-planar, octahedral and other metal centres are not checked. Messages count atoms from 1, in input order.
+Checked are tetrahedral centres (also with a lone pair: sulfoxides, phosphines; also spiro and bridgehead ones), double
+bonds, and the axes of atropisomers where the input marks them (RDKit does not find an axis by itself, nor in 3D
+coordinates). RDKit has no tag for allenes and longer cumulenes, helices, telluroxides, and square-planar, octahedral
+and other metal centres have none here: what the input says of them is lost in reading, so they are neither checked nor
+enumerated. Messages count atoms from 1, in input order.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import Atom, Bond, BondStereo, ChiralType, Mol
+
+from confgen.relabelling import relabelling, symmetries
 
 # A score is 1 for an ideal element that is right, -1 for one that is wrong, 0 for a flat centre or a bond twisted
 # by 90 degrees. Flat counts as wrong.
@@ -42,6 +46,10 @@ class StereoElements:
     torsions: NDArray[np.int64]
     sign: NDArray[np.float64]
     axial: NDArray[np.bool_]
+
+    def labels(self) -> NDArray[np.int64]:
+        """The hand or side of each element, (S,) +1 or -1."""
+        return np.sign(np.concatenate((self.volume, self.sign))).astype(np.int64)
 
 
 def elements(mol: Mol) -> StereoElements:
@@ -91,61 +99,45 @@ def scores(wanted: StereoElements, pos: NDArray[np.float64]) -> NDArray[np.float
 
 def mismatches(mol: Mol, conf_id: int = -1) -> list[str]:
     """Names of the stereo elements that conformer `conf_id` has wrong or flat; [] if it is the isomer asked for."""
-    return _mismatches(mol, mol.GetConformer(conf_id).GetPositions()[None])[0]
+    return mismatches_at(mol, mol.GetConformer(conf_id).GetPositions()[None])[0]
 
 
 def mismatches_all(mol: Mol) -> list[list[str]]:
     """`mismatches` of every conformer, in their order, at a fraction of the cost."""
     if not mol.GetNumConformers():
         return []
-    return _mismatches(mol, np.stack([conformer.GetPositions() for conformer in mol.GetConformers()]))
+    return mismatches_at(mol, np.stack([conformer.GetPositions() for conformer in mol.GetConformers()]))
 
 
-def _mismatches(mol: Mol, pos: NDArray[np.float64]) -> list[list[str]]:
+def mismatches_at(mol: Mol, pos: NDArray[np.float64]) -> list[list[str]]:
+    """`mismatches` at positions (K, N, 3) that need not be conformers."""
     wanted = elements(mol)
     score = scores(wanted, pos)
     wrong = score < FLAT
     inverted = wrong & (score <= -FLAT)
     names = [[wanted.names[s] for s in np.flatnonzero(row)] for row in wrong]
-    may_swap = np.array([], dtype=bool)
-    is_same: dict[bytes, bool] = {}
-    for k in np.flatnonzero((wrong.sum(axis=1) > 1) & (wrong == inverted).all(axis=1)):
-        may_swap = may_swap if may_swap.size else _may_swap(mol, wanted)
-        row = inverted[k]
-        if (row <= may_swap).all():
-            if row.tobytes() not in is_same:
-                is_same[row.tobytes()] = _same_isomer(mol, wanted, row)
-            names[k] = [] if is_same[row.tobytes()] else names[k]
+    several = list(np.flatnonzero((wrong.sum(axis=1) > 1) & (wrong == inverted).all(axis=1)))
+    if several:
+        may_swap = _may_swap(mol, wanted)
+        several = [k for k in several if (inverted[k] <= may_swap).all()]
+    if several:
+        carried = relabelling(symmetries(mol), wanted.centres, wanted.torsions)
+        own = wanted.labels()
+        for k in several:  # a meso form seen from its other end, both centres of a 1,4-disubstituted cyclohexane
+            names[k] = [] if carried.same(own, np.where(inverted[k], -own, own)) else names[k]
     return names
 
 
 def _may_swap(mol: Mol, wanted: StereoElements) -> NDArray[np.bool_]:
     """Which elements a symmetry of the bond graph could map onto another or onto their own inverse, (S,).
 
-    Only for these is it worth asking `_same_isomer`. Axes count as not: a SMILES does not tell them apart.
+    Only for these is it worth working out the symmetries.
     """
     rank = np.array(Chem.CanonicalRankAtoms(mol, breakTies=False, includeChirality=False))
     shared = np.bincount(rank)[rank] > 1
     around = np.sort(rank[wanted.centres], axis=1)  # a lone pair is the centre again, and no tie
     twins = (np.diff(around, axis=1) == 0).sum(axis=1) > (wanted.centres[:, 4] == wanted.centres[:, 0])
-    return np.concatenate((shared[wanted.centres[:, 0]] | twins, shared[wanted.torsions].any(axis=1) & ~wanted.axial))
-
-
-def _same_isomer(mol: Mol, wanted: StereoElements, inverted: NDArray[np.bool_]) -> bool:
-    """Whether the molecule with these elements inverted is still the same one.
-
-    So it is where symmetry makes labels interchangeable: a meso form seen from its other end, or both centres of a
-    1,4-disubstituted cyclohexane, whose tags say cis or trans only together.
-    """
-    other = Chem.Mol(mol)
-    centres, torsions = np.split(inverted, [len(wanted.centres)])
-    for index in wanted.centres[centres, 0]:
-        other.GetAtomWithIdx(int(index)).InvertChirality()
-    for _, begin, end, _ in wanted.torsions[torsions]:
-        bond = other.GetBondBetweenAtoms(int(begin), int(end))
-        is_cis = CISTRANS[bond.GetStereo()] > 0
-        bond.SetStereo(BondStereo.STEREOTRANS if is_cis else BondStereo.STEREOCIS)
-    return clean_smiles(other) == clean_smiles(Chem.Mol(mol))
+    return np.concatenate((shared[wanted.centres[:, 0]] | twins, shared[wanted.torsions].any(axis=1)))
 
 
 def clean_smiles(mol: Mol) -> str:

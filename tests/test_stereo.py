@@ -9,6 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdMolTransforms
 
+from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles
 from confgen.stereo import elements, mismatches, mismatches_all, scores
 
@@ -24,6 +25,17 @@ CHIRAL = {
     "epoxide": "C[C@@H]1O[C@@H]1CC",
     "cage": "CC1(C)[C@@H]2CC[C@@]1(C)C(=O)C2",
     "written hydrogen": "[H][C@](C)(N)C(=O)O",
+    "sulfoximine": "C[S@](=O)(=NC)CC",
+    "sulfonium": "C[S@+](CC)CCC",
+    "phosphoramidate": "CN[P@](=O)(OC)Oc1ccccc1",
+    "N-oxide": "C[N@@+]([O-])(CC)CCC",
+    "silane": "C[Si@](F)(Cl)CC",
+    "spiro, rings unlike": "C[C@H]1CC[C@@]2(CC1)CC[C@H](C)CC2",
+    "spiro, rings alike": "O=C1CC[C@@]2(C1)CCC(=O)C2",
+    "spiroketal": "C1CO[C@]2(C1)CCCO2",
+    "bridgeheads": "O[C@H]1C[C@@H]2CC[C@H]1C2",
+    "axis": "Cc1cccc(Cl)c1-c1c(C)cccc1F |wU:7.7|",
+    "axis to nitrogen": "Cc1cccc(Cl)c1-n1c(C)ccc1C=O |wU:7.7|",
 }
 DOUBLE = {
     "E-stilbene": "c1ccccc1/C=C/c1ccccc1",
@@ -34,6 +46,8 @@ DOUBLE = {
     "cis-cyclooctene": "C1CCC/C=C\\CC1",
     "azo": "c1ccccc1/N=N/c1ccccc1",
     "imine with its hydrogen": "[H]/N=C/C",
+    "nitrone": r"C/C=[N+](\[O-])CC",
+    "hydrazone": "C/C(CC)=N/NC",
 }
 EPIMERS = ("C[C@H](O)[C@H](F)/C=C/C", "C[C@H](O)[C@@H](F)/C=C/C", "C[C@@H](O)[C@@H](F)/C=C\\C")
 
@@ -128,6 +142,56 @@ SAME = {
 def test_labels_that_symmetry_swaps_may_all_be_inverted(smiles):
     mol = embedded(smiles)
     assert mismatches(with_positions(mol, -mol.GetConformer().GetPositions())) == []
+
+
+@pytest.mark.parametrize(
+    ("smiles", "names"),
+    [
+        ("C/C=C1/CC[C@H](C)CC1", ["centre 6 (C)"]),  # 4-methyl-ethylidenecyclohexane: RDKit's perception clears it
+        (r"C/C=C/[C@H](O)/C=C\C", ["centre 4 (C)"]),
+        ("C[C@H](F)/C(=C/C)[C@@H](C)F", ["centre 2 (C)", "centre 7 (C)"]),
+    ],
+)
+def test_mirror_image_is_wrong_in_its_centres_alone(smiles, names):
+    mol = embedded(smiles)
+    assert mismatches(mol) == []
+    assert mismatches(with_positions(mol, -mol.GetConformer().GetPositions())) == names
+
+
+def test_two_of_the_nine_inositols_are_chiral():
+    isomers = enumerate_stereo(from_smiles("OC1C(O)C(O)C(O)C(O)C1O"))
+    mols = [embedded(Chem.MolToSmiles(isomer)) for isomer in isomers]
+    mirrored = [with_positions(mol, -mol.GetConformer().GetPositions()) for mol in mols]
+    assert [mismatches(mol) for mol in mols] == [[]] * 9
+    assert sum(bool(mismatches(mol)) for mol in mirrored) == 2
+
+
+def test_one_hand_of_troegers_base_is_right():
+    """RDKit does not build its nitrogens to their tags, for it takes them for flat."""
+    mol = embedded("C1[N@]2Cc3ccccc3[N@@]1Cc1ccccc12")
+    hands = [mol, with_positions(mol, -mol.GetConformer().GetPositions())]
+    assert sorted(len(mismatches(hand)) for hand in hands) == [0, 2]
+
+
+def test_mirror_image_of_an_achiral_chain_of_spiro_rings_is_right():
+    mol = embedded("C[C@H]1C[C@]2(C1)C[C@@]1(C2)C[C@H](C)C1")
+    assert len(elements(mol).names) == 4
+    assert mismatches(with_positions(mol, -mol.GetConformer().GetPositions())) == []
+
+
+@pytest.mark.parametrize("smiles", ["C1CC[C@]2(C1)CCCO2", "F[C@](F)(Cl)Br", "C[N@](CC)CCC", "CC=[C@]=CC", "C/C=C(/F)F"])
+def test_a_tag_that_tells_nothing_is_dropped(smiles):
+    """No centre, or (allene) one that RDKit cannot carry."""
+    assert elements(from_smiles(smiles)).names == []
+
+
+INOSITOL = "O[C@H]1[C@H](O)[C@@H](O)[C@H](O)[C@H](O)[C@@H]1O"
+
+
+def test_inositol_with_one_centre_inverted_is_another():
+    asked, geometry = from_smiles(INOSITOL), embedded(INOSITOL.replace("[C@@H]1O", "[C@H]1O"))
+    asked.AddConformer(geometry.GetConformer())
+    assert mismatches(asked)
 
 
 def test_both_centres_of_the_chiral_form_inverted_are_wrong():
