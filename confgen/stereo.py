@@ -147,13 +147,19 @@ def clean_smiles(mol: Mol) -> str:
 
 
 def reassign(mol: Mol) -> None:
-    """Has RDKit work out anew, in place, which chiral tags and bond stereo mean something."""
+    """Has RDKit work out anew, in place, which chiral tags and bond stereo mean something.
+
+    Axes stay as they are: RDKit would read them off wedges, which may say something else by now.
+    """
+    axes = {bond.GetIdx(): bond.GetStereo() for bond in mol.GetBonds() if bond.GetStereo() in AXIAL}
     for bond in mol.GetBonds():
         if bond.GetBondType() == Chem.BondType.SINGLE:
             bond.SetBondDir(Chem.BondDir.NONE)
     Chem.SetDoubleBondNeighborDirections(mol)
     mol.ClearComputedProps(includeRings=False)
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+    for index, stereo in axes.items():
+        mol.GetBondWithIdx(index).SetStereo(stereo)
 
 
 def _lowest_neighbour(bond: Bond, end: Atom) -> int:
