@@ -26,6 +26,7 @@ from confgen.rotors import Choice, settle
 HYDROGEN_FLIP = np.array([0.0, np.pi])
 FULL_TURN = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
 THIRD_TURN = np.linspace(0.0, 2.0 * np.pi / 3.0, 8, endpoint=False)
+WAGGING = np.radians(np.linspace(-50.0, 50.0, 11))
 PLANAR, LINEAR = Chem.HybridizationType.SP2, Chem.HybridizationType.SP
 SAME_SIDE = {
     Chem.BondStereo.STEREOZ: True,
@@ -39,8 +40,9 @@ def complete(mol: Mol, token_pos: np.ndarray) -> Mol:
     """A copy of `mol` with K conformers: tokens exactly where they were given, hydrogens completed around them.
 
     Every hydrogen gets an ideal length and angle on its atom; what those leave open (OH, NH2, CH3 rotors, the side of
-    a pyramidal NH) is settled by the MMFF94s energy of the hydrogens alone. Tagged centres and double bonds whose
-    outcome rests on hydrogens (imines, CHD) follow their tags; a centre whose heavy atoms are wrong stays wrong.
+    a pyramidal NH, how far a flat one leans to make up for the twist of its neighbours) is settled by the MMFF94s
+    energy of the hydrogens alone. Tagged centres and double bonds whose outcome rests on hydrogens (imines, CHD) follow
+    their tags; a centre whose heavy atoms are wrong stays wrong.
 
     token_pos:  (K, T, 3) angstrom, the atoms of `is_token(mol)` in index order.
     """
@@ -87,7 +89,9 @@ def _place(mol: Mol, pos: np.ndarray, placed: np.ndarray, centre: int, hydrogens
         directions = tilted(atom, units)[:, None]
         choices = [] if tag_sign(atom) else [Choice(centre, tuple(anchors), tuple(hydrogens), np.zeros(2))]
     elif coordination == 3 and len(anchors) == 2:
-        directions, choices = -unit(units.sum(axis=1))[:, None], []
+        directions = -unit(units.sum(axis=1))[:, None]
+        wags = atom.GetAtomicNum() == 7 and not atom.GetIsAromatic()
+        choices = [Choice(centre, tuple(anchors), tuple(hydrogens), WAGGING, wags=True)] if wags else []
     elif coordination == 4 and len(anchors) == 2:
         directions, choices = methylene(units), []
     elif coordination == 4 and len(anchors) == 3:
