@@ -212,6 +212,15 @@ def test_a_centre_wrong_in_its_heavy_atoms_is_not_hidden() -> None:
     assert all(mismatches_all(complete(mol, -token_pos)))
 
 
+def test_a_methine_makes_one_angle_with_three_unlike_neighbours() -> None:
+    """As the strained one of a cyclopropane does; the opposite of the sum of the bonds does not."""
+    mol, token_pos = embed("CC1CC1")
+    pos = positions(complete(mol, token_pos))
+    hydrogen = next(n.GetIdx() for n in mol.GetAtomWithIdx(1).GetNeighbors() if n.GetAtomicNum() == 1)
+    angles = np.stack([angle_deg(pos, heavy, 1, hydrogen) for heavy in (0, 2, 3)])
+    np.testing.assert_allclose(angles, angles.mean(axis=0)[None].repeat(3, axis=0), atol=0.1)
+
+
 def test_the_tag_decides_where_three_neighbours_are_flat() -> None:
     mol = parse("[C@H](F)(Cl)Br")
     flat = np.array([[[0, 0, 0], [1.4, 0, 0], [-0.9, 1.5, 0], [-0.9, -1.7, 0]]], dtype=float)
