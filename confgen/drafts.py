@@ -57,7 +57,7 @@ def sample_wrong(
     wrong = drafts.wrong()
     for first, isomer in enumerate(isomers):
         for core in cores[first] if cores else [None]:
-            own = [k for k in wrong if k % len(isomers) == first and _core_of(k, cores) is core]
+            own = [k for k in wrong if k % len(isomers) == first and core_of(k, cores) is core]
             if not own:
                 continue
             seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
@@ -78,22 +78,28 @@ def repair(
     """ETKDG coordinates for the conformers that are still wrong, with the core where it is to be.
 
     Distance geometry with a core held ends badly more often, so that it is tried several times. What started from the
-    input's own coordinates stays wrong: a shape from elsewhere is not what was asked for.
+    input's own coordinates stays wrong: a shape from elsewhere is not what was asked for. So do all of an isomer whose
+    first conformer cannot be embedded.
     """
     if settings.start.start == "input":
         return
+    hopeless: set[int] = set()
+    done: set[int] = set()
     for k in drafts.wrong():
-        isomer, core = isomers[k % len(isomers)], _core_of(k, cores)
+        number, core = k % len(isomers), core_of(k, cores)
         for attempt in range(1 if core is None else CORE_REPAIRS):
-            if deadline is not None and time.monotonic() > deadline:
-                return
-            proposed = _embed_whole(isomer, conformer_seed(settings.seed, k, -1 - attempt), core)
-            if proposed is not None and not check(with_positions(isomer, proposed))[0]:
+            if number in hopeless or (deadline is not None and time.monotonic() > deadline):
+                break
+            proposed = _embed_whole(isomers[number], conformer_seed(settings.seed, k, -1 - attempt), core, deadline)
+            if proposed is None and number not in done:
+                hopeless.add(number)
+            done.add(number)
+            if proposed is not None and not check(with_positions(isomers[number], proposed))[0]:
                 drafts.pos[k], drafts.failed[k], drafts.sources[k] = proposed[0], [], "etkdg"
                 break
 
 
-def _core_of(conformer: int, cores: Sequence[Sequence[Core]]) -> Core | None:
+def core_of(conformer: int, cores: Sequence[Sequence[Core]]) -> Core | None:
     """The core of a conformer: conformers take isomers in turn, and those of an isomer its cores in turn."""
     if not cores:
         return None
@@ -132,12 +138,16 @@ def _propose_whole(
     return _assembled(mol, parts, core)
 
 
-def _embed_whole(mol: Chem.Mol, seed: int, core: Core | None) -> np.ndarray | None:
+def _embed_whole(mol: Chem.Mol, seed: int, core: Core | None, deadline: float | None) -> np.ndarray | None:
     """Positions (1, N, 3) from distance geometry; None if some fragment cannot be embedded."""
     parts = []
     for own, part in zip(fragments(mol), _fragment_mols(mol), strict=True):
         part_core = among(core, own)
-        [pos] = embed(part, [seed]) if part_core is None else embed_core(part, [seed], part_core)
+        [pos] = (
+            embed(part, [seed], deadline=deadline)
+            if part_core is None
+            else embed_core(part, [seed], part_core, deadline)
+        )
         if pos is None:
             return None
         if part_core is not None:  # what is left of its deviation goes, and the hydrogens are placed anew

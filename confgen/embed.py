@@ -5,8 +5,10 @@ Source: Wang et al., J. Chem. Inf. Model. 2020, 60, 2044.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rdkit import Chem, rdBase
@@ -21,13 +23,41 @@ TIMEOUT_S = 60
 CORE_TRIES = 3  # embeddings of a core, of which the best is taken where none is
 CORE_NEAR = 0.5  # angstrom, RMSD of a core from its template that is near enough to start from
 CORE_STRIDE = 0x61C8864680B583EB  # between the seeds of those tries
+GIVE_UP = 2  # seeds that fail before any succeeds, after which the others are not tried: they would fail as slowly
+STRAINED = 0.5  # share of a way's attempts that the refinement after ETKDG's knowledge throws away
+LARGE = 250  # atoms from which the usual coordinates are not tried again once all attempts of a way ended in none
 # RDKit's stubs give every field of EmbedParameters the type of the whole, hence the ignored assignments below.
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to embed: with knowledge that triple bonds are straight and aromatic rings flat, from random coordinates.
+
+    attempts: with the random numbers of one seed, before the next way is tried.
+    """
+
+    knowledge: bool
+    random_start: bool
+    attempts: int
+
+
+# Tried in this order. Random starting coordinates come after the usual ones, since the conformers they give are worse
+# (validation AMR-P 1.12 against 1.02 angstrom); molecules that embed at all do so within 30 attempts of the first
+# kind. Cyclophanes, helicenes, cycloalkynes and C60 never do with the knowledge of what unstrained molecules look
+# like, and all do at once without it; the first way is short to find that out soon.
+WAYS = (
+    Way(knowledge=True, random_start=False, attempts=10),
+    Way(knowledge=True, random_start=False, attempts=40),
+    Way(knowledge=True, random_start=True, attempts=40),
+    Way(knowledge=False, random_start=False, attempts=40),
+    Way(knowledge=False, random_start=True, attempts=60),
+)
 
 
 def embed(
     mol: Chem.Mol,
     seeds: Sequence[int],
-    timeout_s: int | None = None,
+    timeout_s: float | None = None,
     deadline: float | None = None,
     core: Core | None = None,
 ) -> list[np.ndarray | None]:
@@ -37,38 +67,50 @@ def embed(
     seeds: one per conformer, so that each depends on its own seed alone. Zero gives every conformer the same
            coordinates in RDKit, so seeds are moved into 1..2^31-2 (the modulus of its
            generator is 2^31-1, which acts as 0).
-    timeout_s: for each of them.     deadline: `time.monotonic()` after which no further one is begun.
+    timeout_s: for each of them, all ways together.     deadline: `time.monotonic()` after which none is made.
     core: atoms whose distances are to be as in it; see `embed_core`.
-    Random starting coordinates are tried only where the usual ones fail, as they do for large rings and cages: the
-    conformers they give are worse (validation AMR-P 1.12 against 1.02 angstrom).
+    If the first GIVE_UP seeds fail, in every way of WAYS, the others are None too.
     """
-    parameters = rdDistGeom.ETKDGv3()
-    parameters.useRandomCoords = False  # type: ignore[assignment]
-    parameters.timeout = TIMEOUT_S if timeout_s is None else max(timeout_s, 1)  # type: ignore[assignment]
-    if core is not None:
-        places = {int(a): Point3D(*p) for a, p in zip(core.atoms, core.positions.tolist(), strict=True)}
-        parameters.SetCoordMap(places)  # type: ignore[call-arg, arg-type]
+    limit_s = TIMEOUT_S if timeout_s is None else timeout_s
     results: list[np.ndarray | None] = []
     copy = Chem.Mol(mol)
     with rdBase.BlockLogs():
         for seed in seeds:
-            if deadline is not None and time.monotonic() > deadline:
-                results.append(None)
-                continue
-            parameters.randomSeed = seed % MAX_SEED + 1  # type: ignore[assignment]
-            results.append(_embed_one(copy, parameters))
+            until = time.monotonic() + limit_s
+            hopeless = len(results) >= GIVE_UP and all(pos is None for pos in results)
+            until = until if deadline is None else min(until, deadline)
+            results.append(None if hopeless else _embed_one(copy, seed, until, core))
     return results
 
 
-def _embed_one(mol: Chem.Mol, parameters: rdDistGeom.EmbedParameters) -> np.ndarray | None:
-    for random_start in (False, True):
-        parameters.useRandomCoords = random_start  # type: ignore[assignment]
+def _embed_one(mol: Chem.Mol, seed: int, until: float, core: Core | None) -> np.ndarray | None:
+    """Positions by the first way that succeeds before `until`; ways that share what hindered one are passed over."""
+    parameters = rdDistGeom.ETKDGv3()
+    parameters.randomSeed = seed % MAX_SEED + 1  # type: ignore[assignment]
+    parameters.trackFailures = True  # type: ignore[assignment]
+    if core is not None:
+        places = {int(a): Point3D(*p) for a, p in zip(core.atoms, core.positions.tolist(), strict=True)}
+        parameters.SetCoordMap(places)  # type: ignore[call-arg, arg-type]
+    strained = scatter = False
+    for way in WAYS:
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            return None
+        if (strained and way.knowledge) or (scatter and not way.random_start):
+            continue
+        parameters.timeout = math.ceil(left_s)  # type: ignore[assignment] # whole seconds; 0 would be no limit
+        parameters.useBasicKnowledge = way.knowledge  # type: ignore[assignment]
+        parameters.useRandomCoords = way.random_start  # type: ignore[assignment]
+        parameters.maxIterations = way.attempts  # type: ignore[assignment]
         try:
             found = rdDistGeom.EmbedMolecule(mol, parameters)
         except (ValueError, RuntimeError):  # bounds that contradict each other
-            found = -1
+            continue
         if found >= 0:
             return np.array(mol.GetConformer(found).GetPositions())
+        strained = _share(parameters, rdDistGeom.EmbedFailureCauses.ETK_MINIMIZATION, way) >= STRAINED
+        lost = _share(parameters, rdDistGeom.EmbedFailureCauses.INITIAL_COORDS, way) == 1
+        scatter = lost and mol.GetNumAtoms() >= LARGE
     return None
 
 
@@ -101,3 +143,9 @@ def embed_core(
             best = None if free is None else superposed(core, free[None])[0]
         results.append(best)
     return results
+
+
+def _share(parameters: rdDistGeom.EmbedParameters, cause: rdDistGeom.EmbedFailureCauses, way: Way) -> float:
+    """Share of the attempts of a way that failed by that cause, 0 if it made none."""
+    counts = parameters.GetFailureCounts()
+    return counts[int(cause)] / way.attempts if counts else 0.0

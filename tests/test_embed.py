@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from confgen.embed import CORE_NEAR, MAX_SEED, embed, embed_core
-from confgen.molecule import is_token, read_molecule
+from confgen.embed import CORE_NEAR, GIVE_UP, MAX_SEED, WAYS, embed, embed_core
+from confgen.molecule import is_token, read_molecule, with_positions
 from confgen.scaffold import Core, deviation
+from confgen.validity import check
 
 BUTANOL = "CCCCO"
 LAST = (MAX_SEED - 1, MAX_SEED)
@@ -59,6 +62,36 @@ def test_a_failure_is_none(error: type[Exception] | None, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(rdDistGeom, "EmbedMolecule", failing)
     assert embed(read_molecule("CCO"), [1, 2]) == [None, None]
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["C1CCCC#CCC1", "c1ccc2c(c1)ccc1ccc3ccc4ccc5ccccc5c4c3c12", "C1CCC/C=C/CC1", "C1COCCOCC" + "OCC" * 7 + "O1"],
+    ids=["cyclooctyne", "hexahelicene", "E-cyclooctene", "30-ring"],
+)
+def test_strained_molecules_are_embedded_and_valid(smiles: str) -> None:
+    mol = read_molecule(smiles)
+    found = [pos for pos in embed(mol, [1, 2]) if pos is not None]
+    assert check(with_positions(mol, np.array(found))) == [[], []]
+
+
+def test_what_cannot_be_embedded_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = rdDistGeom.EmbedMolecule, []
+
+    def counted(mol: Chem.Mol, parameters: rdDistGeom.EmbedParameters) -> int:
+        calls.append(parameters)
+        return int(real(mol, parameters))
+
+    monkeypatch.setattr(rdDistGeom, "EmbedMolecule", counted)
+    assert embed(read_molecule("C[C@]12CC[C@@](Cl)(CC1)C2"), range(1, 9)) == [None] * 8  # one bridgehead inside
+    assert len(calls) <= GIVE_UP * len(WAYS)
+
+
+def test_an_embedding_ends_at_the_deadline() -> None:
+    mol = read_molecule("OCC" * 60)  # takes some 10 s
+    began = time.monotonic()
+    assert embed(mol, [1, 2, 3], deadline=began + 0.5) == [None] * 3
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("smiles", ["[H][H]", "O=C=O", "[Na+]", "C12C3C4C1C5C2C3C45"])
