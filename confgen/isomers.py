@@ -37,6 +37,7 @@ from confgen.stereo import (
 MAIN_GROUP_CENTRES = {5, 6, 7, 14, 15, 16, 32, 33, 34, 50, 51, 52}
 SPIRO = {6, 7, 14, 32}
 SMALLEST_TRANS_RING = 8
+MISSES = 16  # choices in a row that cannot be built, after which no more are tried: large cages have thousands
 NO_ATOM = 4294967295  # RDKit's StereoInfo.NOATOM
 
 
@@ -232,6 +233,7 @@ def _isomers(mol: Mol, left_open: list[_Open], limit: int) -> list[Mol]:
     carried: Relabelling | None = None
     seen: set[bytes] = set()
     isomers: list[Mol] = []
+    misses = 0
     for choices in _choices(len(left_open), limit):
         isomer = _with_choices(mol, left_open, choices)
         own = elements(isomer)
@@ -242,8 +244,13 @@ def _isomers(mol: Mol, left_open: list[_Open], limit: int) -> list[Mol]:
         seen.add(key)
         if not fused or _can_be_built(isomer):
             isomers.append(_cleaned(isomer, atoms_to))
+            misses = 0
+        else:
+            misses += 1
         if len(isomers) == limit:
             return isomers
+        if misses == MISSES:
+            break
     return max(isomers, _isomers(mol, free, limit), key=len) if fused and free else isomers
 
 
