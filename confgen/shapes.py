@@ -9,16 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import Mol
+from rdkit.Chem import Mol, rdMolDescriptors
 
 # Thresholds; the first from PoseBusters (doi 10.1039/D3SC04185A), the others measured on the DFT references of OpenFF,
 # CASCADE and QM9, none of which fails.
 OUT_OF_PLANE = 0.25  # angstrom, farthest atom of an aromatic ring or of the six atoms around a C=C
+STRAINED_OUT_OF_PLANE = 0.45  # angstrom, of a C=C that strain twists; GFN2-xTB has 0.27 in E-cyclooctene, 0.34 at most
 PUCKER = 0.05  # angstrom, the same of a saturated six-membered ring, at least; references have 0.13
 TETRAHEDRAL = 0.20  # smallest of the four volumes between the bonds of an atom, 1 if ideal; references have 0.61
 CIS_BELOW_DEG = 120.0  # torsion about a bond that its ring keeps cis; references reach 110
 
 C_C_DOUBLE_BOND = Chem.MolFromSmarts("[C;X3;^2](*)(*)=[C;X3;^2](*)(*)")  # as in PoseBusters
+E_STRAINED_UP_TO = 11  # atoms of a ring in which E is more strained than Z
 # Bonds that a ring of at most so many atoms keeps cis. Lactones of eight are known in both forms (Huisgen and Ott,
 # Tetrahedron 1959, 6, 253), and a double bond in a ring of eight has a label, so that the stereo check sees it.
 CIS_IN_RING = (
@@ -39,8 +41,31 @@ def aromatic_bent(mol: Mol, pos: np.ndarray) -> np.ndarray:
 
 
 def double_bond_bent(mol: Mol, pos: np.ndarray) -> np.ndarray:
-    """Some C=C and its four neighbours do not lie in a plane."""
-    return _any(_heights(pos, [list(m) for m in mol.GetSubstructMatches(C_C_DOUBLE_BOND)]) > OUT_OF_PLANE)
+    """Some C=C and its four neighbours do not lie in a plane; where strain twists it, they may lie farther off."""
+    matches = [list(m) for m in mol.GetSubstructMatches(C_C_DOUBLE_BOND)]
+    strained = [m for m in matches if _strained(mol, m)]
+    plain = [m for m in matches if m not in strained]
+    too_far = [_heights(pos, plain) > OUT_OF_PLANE, _heights(pos, strained) > STRAINED_OUT_OF_PLANE]
+    return _any(np.concatenate(too_far, axis=1))
+
+
+def _strained(mol: Mol, match: Sequence[int]) -> bool:
+    """Whether strain twists a C=C: E in a small ring, at a bridgehead (taxanes), or crowded on all four sides.
+
+    match: indices as of C_C_DOUBLE_BOND, the ends first and fourth.
+    """
+    ends = mol.GetAtomWithIdx(match[0]), mol.GetAtomWithIdx(match[3])
+    bond = mol.GetBondBetweenAtoms(match[0], match[3])
+    rings = [ring for ring in _rings(mol) if match[0] in ring and match[3] in ring]
+    trans = bond.GetStereo() in (Chem.BondStereo.STEREOE, Chem.BondStereo.STEREOTRANS)
+    if trans and any(8 <= len(ring) <= E_STRAINED_UP_TO for ring in rings):
+        return True
+    bridgeheads: list[int] = []
+    rdMolDescriptors.CalcNumBridgeheadAtoms(mol, bridgeheads)  # type: ignore[arg-type] # RDKit's stubs are wrong
+    if any(end.GetIdx() in bridgeheads for end in ends):
+        return True
+    sides = [n for end in ends for n in end.GetNeighbors() if n.GetIdx() not in (match[0], match[3])]
+    return all(sum(n.GetAtomicNum() > 1 for n in side.GetNeighbors()) >= 3 for side in sides)
 
 
 def ring_flattened(mol: Mol, pos: np.ndarray) -> np.ndarray:
