@@ -4,7 +4,8 @@ A method is written as text: `etkdg`, `conforge`, `openbabel`, `openconf`, `conf
 follows, then with `+kmeans` if `pool` times as many are made and those nearest to the centres of clusters taken, as in
 `etkdg+mmff+kmeans:pool=10`. Settings come after a colon: `confgen:start=etkdg,sigma=0.5,steps=10,keep_invalid`. For
 confgen their names are the fields of GenerateSettings, SamplerSettings and StartSettings; `steps` is short for
-num_steps, and `weights` chooses others. Open Babel takes `search=genetic|weighted|confab`, openconf
+num_steps, and `weights` chooses others. `etkdg` takes `random`, for random starting coordinates, Open Babel
+`search=genetic|weighted|confab`, openconf
 `preset=ensemble|docking|...`.
 """
 
@@ -106,7 +107,7 @@ def build(spec: str, *, weights: str, seed: int, device: str = "cpu") -> Method:
 def _peer(base: str, changes: dict[str, object], seed: int) -> tuple[str, Run]:
     """Setup and run of a method that is not ours; the settings it takes are taken out of `changes`."""
     if base == "etkdg":
-        return _etkdg(seed)
+        return _etkdg(seed, bool(changes.pop("random", False)))
     if base == "conforge":
         setup, make = programs.conforge()
     elif base == "openbabel":
@@ -123,8 +124,9 @@ def _peer(base: str, changes: dict[str, object], seed: int) -> tuple[str, Run]:
     return setup, lambda mol, count: Made(make(mol, count))
 
 
-def _etkdg(seed: int) -> tuple[str, Run]:
+def _etkdg(seed: int, random_start: bool) -> tuple[str, Run]:
     parameters = rdDistGeom.ETKDGv3()
+    parameters.useRandomCoords = random_start  # type: ignore[assignment]
     parameters.randomSeed = seed  # type: ignore[assignment] # RDKit's stubs are wrong
     parameters.numThreads = 1  # type: ignore[assignment]
 
@@ -134,7 +136,8 @@ def _etkdg(seed: int) -> tuple[str, Run]:
             rdDistGeom.EmbedMultipleConfs(copy, count, parameters)
         return Made(positions(copy))
 
-    return f"RDKit {rdBase.rdkitVersion} ETKDGv3, seed {seed}", run
+    place = ", random starting coordinates" if random_start else ""
+    return f"RDKit {rdBase.rdkitVersion} ETKDGv3, seed {seed}{place}", run
 
 
 def _relaxed(run: Run) -> Run:
