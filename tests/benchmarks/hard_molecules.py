@@ -79,7 +79,7 @@ HARD = {
         "tri-t-butylmethane": "CC(C)(C)C(C(C)(C)C)C(C)(C)C",
         "hexaphenylethane": "c1ccc(cc1)C(c1ccccc1)(c1ccccc1)C(c1ccccc1)(c1ccccc1)c1ccccc1",
     },
-    "metal, cluster, hypervalent": {
+    "metal and hypervalent": {
         "ferrocene": "[CH-]1C=CC=C1.[CH-]1C=CC=C1.[Fe+2]",
         "cisplatin": "N[Pt](N)(Cl)Cl",
         "sodium tetraphenylborate": "[Na+].c1ccc(cc1)[B-](c1ccccc1)(c1ccccc1)c1ccccc1",
