@@ -13,11 +13,16 @@ from rdkit import Chem
 from confgen import checkpoint
 from confgen.checkpoint import Weights
 from confgen.device import choose_device
-from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
+from confgen.flexibility import num_confs_auto
 from confgen.isomers import enumerate_stereo, unspecified
 from confgen.molecule import label, with_positions
-from confgen.settings import GenerateSettings, default_settings
+from confgen.options import settings_for, with_options
+from confgen.relax import boltzmann_weights
+from confgen.rounds import Account, make
+from confgen.settings import GenerateSettings
+from confgen.starts import with_input_stereo
+from confgen.template import core_notes, match_isomers
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,14 @@ class Ensemble:
     """Conformers of one molecule, or why there are none.
 
     mol:      with all hydrogens and K conformers, ids 0..K-1; None only if the molecule could not be read.
+    asked:    how many conformers were asked for.
     checks:   names of the failed checks of each conformer, [] for a valid one.
     sources:  "network", or "etkdg" for a conformer that RDKit had to supply after the last attempt.
+    energies: kcal/mol, by `energy_method`, nan where there is none; None without relaxation or choice by energy.
+    relaxations: "converged", "not converged", "refused: " with the checks that would have failed, or "failed".
+    boltzmann_weights: of these conformers among each other.
     error:    why there are no conformers.    notes: lines a user should see (fewer conformers than asked, ...).
+    stages:   seconds spent on sampling, relaxation and selection; `seconds` is the time of all.
     """
 
     mol: Chem.Mol | None
@@ -35,12 +45,17 @@ class Ensemble:
     origin: str
     seed: int
     weights: str
+    asked: int = 0
     checks: list[list[str]] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     energies: list[float] | None = None
+    energy_method: str = ""
+    relaxations: list[str] = field(default_factory=list)
+    boltzmann_weights: list[float] | None = None
     error: MoleculeError | None = None
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 class Generator:
@@ -48,13 +63,14 @@ class Generator:
 
     def __init__(self, weights: Weights, settings: GenerateSettings | None = None) -> None:
         self.weights = weights
-        self.settings = settings if settings is not None else default_settings(weights.sampling)
+        self.settings = settings if settings is not None else settings_for(weights.sampling, None, {})
 
     def generate(self, mol: Chem.Mol, **changes: Any) -> Ensemble:
         """The ensemble of one molecule (all hydrogens explicit, as from `read_molecule`).
 
-        changes: fields of GenerateSettings, for this call. Raises MoleculeError if the molecule cannot be done, or if
-        stereo="enumerate" finds several stereoisomers (use `generate_many`).
+        changes: options for this call, by the names in `options.OPTIONS`: those of the command line, with `_` for `-`.
+        Raises MoleculeError if the molecule cannot be done, or if stereo="enumerate" finds several stereoisomers (use
+        `generate_many`), and CannotStart for options that do not exist or make no sense.
         """
         ensembles = list(self.generate_many([mol], **changes))
         if len(ensembles) > 1:
@@ -65,17 +81,18 @@ class Generator:
 
     def generate_many(self, mols: Iterable[Chem.Mol], **changes: Any) -> Iterator[Ensemble]:
         """Ensembles in the order of the molecules; one that fails is an Ensemble with `error`, and the rest go on."""
-        settings = replace(self.settings, **changes)
+        settings = with_options(self.settings, changes)
         for mol in mols:
             yield from ensembles_of(mol, self.weights, settings)
 
 
-def load(weights: str = checkpoint.DEFAULT, device: str = "auto") -> Generator:
+def load(weights: str = checkpoint.DEFAULT, device: str = "auto", preset: str | None = None) -> Generator:
     """A generator with the weights of that name or folder, on the device ("auto", "cpu", "cuda" or "cuda:1").
 
-    Raises WeightsError and DeviceError.
+    preset: a name of `options.PRESETS`. Raises WeightsError, DeviceError, and CannotStart for another preset.
     """
-    return Generator(checkpoint.load(weights, choose_device(device)))
+    loaded = checkpoint.load(weights, choose_device(device))
+    return Generator(loaded, settings_for(loaded.sampling, preset, {}))
 
 
 def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) -> list[Ensemble]:
@@ -83,6 +100,9 @@ def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) ->
     began = time.monotonic()
     blank = Ensemble(mol=mol, name=_name(mol), origin=_origin(mol), seed=settings.seed, weights=weights.name)
     try:
+        if settings.start.start == "input":
+            mol = with_input_stereo(mol)
+            blank = replace(blank, mol=mol)
         isomers, notes = _isomers(mol, settings)
         if settings.stereo != "enumerate":
             made = _generate(blank, isomers, weights, settings)
@@ -124,45 +144,52 @@ def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol],
 
 
 def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, settings: GenerateSettings) -> Ensemble:
-    """The blank with conformers of its molecule: sample, check, sample the wrong ones again, then ETKDG."""
+    """The blank with conformers of its molecule, and a note if they are fewer than asked for."""
     mol = blank.mol
     assert mol is not None
-    count = settings.num_confs
-    deadline = None if settings.timeout_s is None else time.monotonic() + settings.timeout_s
-    drafts = Drafts(np.zeros((count, mol.GetNumAtoms(), 3)), [["missing"] for _ in range(count)], ["network"] * count)
-    for attempt in range(settings.attempts + 1):
-        try:
-            sample_wrong(drafts, isomers, weights, settings, attempt, deadline)
-        except MoleculeError:  # out of time: what earlier attempts made stays
-            if all(names == ["missing"] for names in drafts.failed):
-                raise
-            break
-        if settings.keep_invalid or not drafts.wrong():
-            break
-    if not settings.keep_invalid:
-        repair(drafts, isomers, settings, deadline)
-    return _finished(blank, drafts, settings)
-
-
-def _finished(blank: Ensemble, drafts: Drafts, settings: GenerateSettings) -> Ensemble:
-    """The blank with the drafts that are valid, or all of them with keep_invalid, and a note if that is not all."""
-    assert blank.mol is not None
-    wrong = drafts.wrong()
-    kept = [k for k in range(settings.num_confs) if settings.keep_invalid or k not in wrong]
-    reasons = ", ".join(sorted({name for names in drafts.failed for name in names}))
-    if not kept:
+    count = settings.num_confs if isinstance(settings.num_confs, int) else num_confs_auto(mol)
+    isomers, cores = (isomers, []) if settings.template is None else match_isomers(isomers, settings.template)
+    ready, account = make(mol, isomers, cores, count, weights, settings)
+    if not len(ready.pos):
+        reasons = ", ".join(sorted(account.reasons))
         raise MoleculeError(
-            f"{label(blank.mol)}: no valid conformer in {settings.num_confs} ({reasons} failed); "
-            "--keep-invalid writes them"
+            f"{label(mol)}: no valid conformer in {account.made} ({reasons} failed); --keep-invalid writes them"
         )
-    note = f"{label(blank.mol)}: {len(kept)} of {settings.num_confs} conformers; the others failed {reasons}"
+    energies = np.array(ready.energies_kcal_mol)
+    known = bool(np.isfinite(energies).any())
     return replace(
         blank,
-        mol=with_positions(blank.mol, drafts.pos[kept]),
-        checks=[drafts.failed[k] for k in kept],
-        sources=[drafts.sources[k] for k in kept],
-        notes=[note] if len(kept) < settings.num_confs else [],
+        mol=with_positions(mol, ready.pos),
+        asked=count,
+        checks=ready.checks,
+        sources=ready.sources,
+        energies=energies.tolist() if known else None,
+        energy_method=", ".join(sorted(ready.methods)) if known else "",
+        relaxations=ready.relaxations if settings.relax != "none" else [],
+        boltzmann_weights=boltzmann_weights(energies, settings.temperature_k).tolist() if known else None,
+        notes=[
+            *core_notes(mol, [core for own in cores for core in own]),
+            *ready.notes,
+            *_fewer(mol, count, len(ready.pos), account, settings),
+        ],
+        stages=ready.seconds,
     )
+
+
+def _fewer(mol: Chem.Mol, asked: int, found: int, account: Account, settings: GenerateSettings) -> list[str]:
+    """A line that says why there are fewer conformers than asked for, if there are."""
+    if found >= asked:
+        return []
+    why = []
+    if account.choice.duplicates:
+        why.append(f"{account.choice.duplicates} more lie within {settings.rms:g} A of these (--rms)")
+    if account.choice.beyond_window:
+        why.append(f"{account.choice.beyond_window} lie more than {settings.ewindow:g} kcal/mol above the lowest")
+    if account.invalid:
+        why.append(f"{account.invalid} failed {', '.join(sorted(account.reasons))}")
+    if account.out_of_time:
+        why.append("--timeout ended the search")
+    return [f"{label(mol)}: {found} of {asked} conformers; {', '.join(why)}"]
 
 
 def _name(mol: Chem.Mol) -> str:

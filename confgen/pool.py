@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from rdkit import Chem, rdBase
@@ -84,14 +84,16 @@ def generate_parallel(
             worker.pipe.close()
 
 
-def choose_workers(records: Iterator[Record], num_confs: int, device: torch.device) -> tuple[int, Iterator[Record]]:
+def choose_workers(
+    records: Iterator[Record], num_confs: int | str, device: torch.device
+) -> tuple[int, Iterator[Record]]:
     """How many workers serve these records best, and the records, of which the first few have been read for that.
 
     num_confs: conformers of each; a second molecule of many, or many of few, keep a second worker busy.
     """
     if device.type != "cpu":
         return 1, records
-    enough = 1 + math.ceil(FEW_CONFORMERS / num_confs)
+    enough = 1 + math.ceil(FEW_CONFORMERS / (num_confs if isinstance(num_confs, int) else FEW_CONFORMERS))
     first = list(itertools.islice(records, enough))
     return available_cores() if len(first) == enough else 1, itertools.chain(first, records)
 
@@ -101,7 +103,7 @@ class _Task:
     """One record on its way, how many conformers it shall have, and its ensembles once they are there."""
 
     record: Record
-    count: int
+    count: Count
     ensembles: list[Ensemble] | None = None
 
 
@@ -114,18 +116,19 @@ class _Worker:
     task: _Task | None = None
 
 
+Count = int | Literal["auto"]
 _Common = tuple[str, str | None, GenerateSettings]  # weights and their sha256, settings: the same for every worker
 
 
 def _counted(
     records: Iterable[Record], counts: Iterable[int] | None, settings: GenerateSettings
-) -> Iterator[tuple[Record, int]]:
+) -> Iterator[tuple[Record, Count]]:
     """The records, each with the number of its conformers."""
     return zip(records, itertools.repeat(settings.num_confs) if counts is None else counts, strict=False)
 
 
 def _hand_out(
-    records: Iterator[tuple[Record, int]], pending: deque[_Task], crew: list[_Worker], most: int, common: _Common
+    records: Iterator[tuple[Record, Count]], pending: deque[_Task], crew: list[_Worker], most: int, common: _Common
 ) -> bool:
     """Reads records for all who are idle, and says whether there may be more; workers start as there is work."""
     idle = [worker for worker in crew if worker.task is None]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from ase import units
+from ase.constraints import FixAtoms
 from rdkit import rdBase
 from rdkit.Chem import Mol
 
@@ -51,6 +52,7 @@ class Relaxed:
 
     pos:               (K, N, 3) angstrom; a refused conformer, a failed one and one not begun keep what they came with.
     energies_kcal_mol: (K,) of `pos` as it stands; nan where it was not, or could not be, computed.
+    method:            what it was relaxed by: UFF where MMFF94s lacks parameters.
     outcomes:          "converged", "not converged" (also if not begun), "refused: <failed checks>" or "failed".
     notes:             lines a user should see.
     """
@@ -59,6 +61,7 @@ class Relaxed:
     energies_kcal_mol: np.ndarray
     outcomes: list[str]
     notes: list[str]
+    method: str = ""
 
 
 def check_method(method: Method, dielectric: float | None = None) -> None:
@@ -87,6 +90,7 @@ def relax(
     dielectric: float | None = None,
     deadline: float | None = None,
     threads: int = 1,
+    fixed: Sequence[int] = (),
 ) -> Relaxed:
     """The conformers of `mol`, which has all its hydrogens, relaxed; one that fails never ends a batch.
 
@@ -95,6 +99,7 @@ def relax(
     dielectric: constant of the surroundings, for the methods of `DIELECTRIC`; None is vacuum. MMFF94s divides its
                 electrostatics by it, GFN gets a continuum.
     deadline:   `time.monotonic()` after which no further conformer is begun.
+    fixed:      atoms that stay where they are.
     threads:    of this process; MMFF94s and UFF share conformers among them, GFN the work on one conformer.
     Raises:     CannotStart as `check_method`.
     """
@@ -105,37 +110,42 @@ def relax(
     attempts: list[Attempt] = [Attempt(own, failure="a position is not a number") for own in pos]
     made: list[Attempt] = []
     notes: list[str] = []
+    name = method if isinstance(method, str) else getattr(method, "__name__", "calculator")
     if len(sound):
         start = with_positions(mol, pos[sound])
         if isinstance(method, str) and method in NAMES:
-            field, notes = _field(start, method, dielectric)
+            name, field = _field(start, method, dielectric)
             if field is None:
                 made = [Attempt(own, failure=f"no parameters in {NAMES[method]}") for own in pos[sound]]
             else:
+                notes = [] if name == method else [_instead(mol, dielectric)]
+                for atom in fixed:
+                    field.field.AddFixedPoint(int(atom))
                 made = minimise(start, pos[sound], field, max_steps=max_steps, deadline=deadline, threads=threads)
         else:
             with _threads(method, threads):
-                made = _by_calculator(start, _factory(method, mol, dielectric), max_steps, deadline)
+                made = _by_calculator(start, _factory(method, mol, dielectric), max_steps, deadline, fixed)
     for k, attempt in zip(sound.tolist(), made, strict=True):
         attempts[k] = attempt
     relaxed = _judged(mol, pos, attempts)
-    return replace(relaxed, notes=notes + _notes(label(mol), attempts, relaxed.outcomes, max_steps))
+    notes += _notes(label(mol), attempts, relaxed.outcomes, max_steps)
+    return replace(relaxed, notes=notes, method=name)
 
 
-def _field(mol: Mol, method: str, dielectric: float | None) -> tuple[Field | None, list[str]]:
-    """RDKit's force field for a molecule, None if there is none, and a note if it is not the one asked for."""
-    if method == "uff":
-        return uff(mol), []
-    field = mmff94s(mol, dielectric)
-    if field is not None:
-        return field, []
+def _field(mol: Mol, method: str, dielectric: float | None) -> tuple[str, Field | None]:
+    """RDKit's force field for a molecule and its name, which may not be the one asked for; None if there is none."""
+    field = None if method == "uff" else mmff94s(mol, dielectric)
+    return (method, field) if field is not None else ("uff", uff(mol))
+
+
+def _instead(mol: Mol, dielectric: float | None) -> str:
     lost = "" if dielectric is None else ", which knows no dielectric constant"
-    field = uff(mol)
-    note = f"{label(mol)}: MMFF94s lacks parameters for it; relaxed by UFF instead{lost}"
-    return field, [] if field is None else [note]
+    return f"{label(mol)}: MMFF94s lacks parameters for it; relaxed by UFF instead{lost}"
 
 
-def _by_calculator(mol: Mol, make: Callable[[], Any], max_steps: int, deadline: float | None) -> list[Attempt]:
+def _by_calculator(
+    mol: Mol, make: Callable[[], Any], max_steps: int, deadline: float | None, fixed: Sequence[int]
+) -> list[Attempt]:
     """Every conformer by an ASE calculator, one after another."""
     attempts: list[Attempt] = []
     for start in positions(mol):
@@ -143,6 +153,7 @@ def _by_calculator(mol: Mol, make: Callable[[], Any], max_steps: int, deadline: 
             attempts.append(Attempt(start, late=True))
             continue
         atoms, before = atoms_of(mol, start), np.nan
+        atoms.set_constraint(FixAtoms(list(fixed)))
         try:
             with np.errstate(all="ignore"):
                 atoms.calc = make()

@@ -2,51 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from confgen.errors import CannotStart, WeightsError
 from confgen.propose import STARTS, StartSettings
+from confgen.relax import Method, check_method
 from confgen.sampler import SamplerSettings
+from confgen.select import WAYS
+from confgen.template import Template
 
 START_VALUES = [field.name for field in fields(StartSettings) if field.name != "start"]
+SCORING = "mmff94s"  # energies where a choice needs them and nothing is to be relaxed
 STEREO_POLICIES = ("any", "enumerate", "error")
 
 
 @dataclass(frozen=True)
 class GenerateSettings:
-    """What to generate.
+    """What to generate, from what, and what of it to keep.
 
-    num_confs:     conformers per molecule (per stereoisomer with stereo="enumerate").
+    num_confs:     conformers per molecule (per stereoisomer with stereo="enumerate"); "auto" for a number that follows
+                   from how flexible the molecule is, see `flexibility.num_confs_auto`.
     seed:          the same seed, molecule and weights give the same conformers.
     stereo:        centres and double bonds left open: "any" spreads the conformers over the stereoisomers,
                    "enumerate" makes each a molecule of its own, "error" refuses the molecule.
     keep_invalid:  write conformers that fail a check, tagged, instead of replacing them.
     attempts:      how often a conformer that fails a check is sampled again before ETKDG has to step in.
     batch_size:    conformers per network call, None for what fits.     timeout_s: limit per molecule.
+    relax:         a method of `relax.METHODS`, or a function mol -> ASE calculator.
+    dielectric:    constant of the medium for the relaxation, None for vacuum.
+    temperature_k: of the Boltzmann weights.
+    rms:           angstrom; of two conformers closer than this (heavy atoms), one is replaced by another; 0 keeps all.
+    ewindow:       kcal/mol above the lowest conformer beyond which one is dropped, None for no limit.
+    select:        which are kept if more were made: "diverse", those that stand for all best, or "energy", the lowest.
+    oversample:    conformers made for each that is kept, 1 or more.
+    template:      a structure; what molecules have in common with it is held at its coordinates.
     """
 
-    num_confs: int = 10
+    num_confs: int | Literal["auto"] = 10
     seed: int = 1
     stereo: str = "any"
     keep_invalid: bool = False
     attempts: int = 3
     batch_size: int | None = None
     timeout_s: float | None = None
+    relax: Method = "none"
+    dielectric: float | None = None
+    temperature_k: float = 298.15
+    rms: float = 0.1
+    ewindow: float | None = None
+    select: str = "diverse"
+    oversample: float = 1.0
+    template: Template | None = None
     sampler: SamplerSettings = SamplerSettings()
     start: StartSettings = StartSettings()
 
     def __post_init__(self) -> None:
-        if self.num_confs < 1:
-            raise CannotStart(f"num_confs is {self.num_confs}; ask for at least 1 conformer")
+        if not (self.num_confs == "auto" or (isinstance(self.num_confs, int) and self.num_confs >= 1)):
+            raise CannotStart(f"num_confs is {self.num_confs!r}; ask for at least 1 conformer, or for 'auto'")
         if self.stereo not in STEREO_POLICIES:
             raise CannotStart(f"stereo is {self.stereo!r}; choose one of {', '.join(STEREO_POLICIES)}")
         if self.attempts < 0:
             raise CannotStart(f"attempts is {self.attempts}; give 0 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise CannotStart(f"batch_size is {self.batch_size}; give at least 1, or leave it out")
-        if self.timeout_s is not None and self.timeout_s <= 0:
+        if self.timeout_s is not None and not self.timeout_s > 0:
             raise CannotStart(f"timeout is {self.timeout_s} s; give a positive time, or leave it out")
+        if not self.temperature_k > 0:
+            raise CannotStart(f"the temperature is {self.temperature_k} K; give one above 0")
+        if not self.rms >= 0:
+            raise CannotStart(f"rms is {self.rms} A; give 0 or more")
+        if self.ewindow is not None and not self.ewindow > 0:
+            raise CannotStart(f"the energy window is {self.ewindow} kcal/mol; give one above 0, or leave it out")
+        if self.select not in WAYS:
+            raise CannotStart(f"select is {self.select!r}; choose one of {', '.join(WAYS)}")
+        if not 1 <= self.oversample < math.inf:
+            raise CannotStart(f"oversample is {self.oversample}; give 1 or more")
+        scored = self.relax == "none" and self.needs_energies
+        check_method(SCORING if scored else self.relax, self.dielectric)
+
+    @property
+    def needs_energies(self) -> bool:
+        """Whether conformers are chosen by energy, so that there must be energies even if nothing is relaxed."""
+        return self.ewindow is not None or self.select == "energy"
 
 
 def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:
@@ -66,5 +105,5 @@ def default_settings(sampling: dict[str, Any], start: str | None = None) -> Gene
 
 
 def raw_settings(sampling: dict[str, Any]) -> GenerateSettings:
-    """`default_settings` for looking at the network alone: one attempt, and what fails a check is kept."""
-    return replace(default_settings(sampling), attempts=0, keep_invalid=True)
+    """`default_settings` for looking at the network alone: one attempt, and what fails a check or is alike is kept."""
+    return replace(default_settings(sampling), attempts=0, keep_invalid=True, rms=0.0)

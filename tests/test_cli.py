@@ -10,6 +10,7 @@ import re
 import resource
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -23,9 +24,12 @@ from confgen import checkpoint
 from confgen.cli import app
 from confgen.cli.generate import generate
 from confgen.formats import confgen_version
+from confgen.options import PRESETS
 from confgen.propose import STARTS
 from confgen.readers import read_records
+from confgen.relax import METHODS
 from confgen.sampler import SAMPLERS
+from confgen.select import WAYS
 from confgen.settings import STEREO_POLICIES, GenerateSettings
 from confgen.writer import FORMATS
 
@@ -43,7 +47,7 @@ def make(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object, input: str | None = None, output: str = "out.sdf", count: int = 2) -> Result:
-        common = ("-w", weights, "-n", count, "--keep-invalid", "-o", output)
+        common = ("-w", weights, "-n", count, "--rms", "0", "--keep-invalid", "-o", output)
         return confgen("generate", *arguments, *common, input=input)
 
     return run
@@ -90,7 +94,7 @@ def test_version_is_that_of_the_package() -> None:
     assert confgen("--version").stdout == f"confgen {confgen_version()}\n"
 
 
-@pytest.mark.parametrize(("option", "setting"), [("num_confs", "num_confs"), ("stereo", "stereo"), ("seed", "seed"),
+@pytest.mark.parametrize(("option", "setting"), [("stereo", "stereo"), ("seed", "seed"),
                                                  ("keep_invalid", "keep_invalid"), ("timeout", "timeout_s"),
                                                  ("batch_size", "batch_size")])  # fmt: skip
 def test_defaults_in_the_help_are_those_of_the_settings(option: str, setting: str) -> None:
@@ -102,7 +106,16 @@ def test_the_default_weights_are_those_of_the_checkpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "choices"), [("stereo", STEREO_POLICIES), ("sampler", SAMPLERS), ("format", FORMATS), ("start", STARTS)]
+    ("option", "choices"),
+    [
+        ("stereo", STEREO_POLICIES),
+        ("sampler", SAMPLERS),
+        ("format", FORMATS),
+        ("start", STARTS),
+        ("relax", METHODS),
+        ("select", WAYS),
+        ("preset", tuple(PRESETS)),
+    ],
 )
 def test_choices_in_the_help_are_all_there_are(option: str, choices: tuple[str, ...]) -> None:
     hint = get_type_hints(generate)[option]
@@ -110,9 +123,22 @@ def test_choices_in_the_help_are_all_there_are(option: str, choices: tuple[str, 
     assert (offered or set(get_args(hint))) == set(choices)
 
 
-@pytest.mark.parametrize("option", ["--relax", "--rms", "--ewindow", "--select"])
-def test_options_of_later_days_are_absent(option: str) -> None:
-    assert option not in confgen("generate", "--help").stdout
+@pytest.mark.parametrize(("option", "setting"), [("num_confs", "num_confs"), ("rms", "rms"), ("relax", "relax"),
+                                                 ("select", "select"), ("temperature", "temperature_k")])  # fmt: skip
+def test_defaults_that_the_help_only_tells_are_those_of_the_settings(option: str, setting: str) -> None:
+    hint = get_type_hints(generate, include_extras=True)[option]
+    [told] = [extra.show_default for extra in hint.__metadata__]
+    assert told == str(getattr(GenerateSettings(), setting))
+    assert inspect.signature(generate).parameters[option].default is None
+
+
+def test_show_prints_what_would_be_used_and_stops() -> None:
+    result = confgen("generate", "--preset", "docking", "-n", "7", "--show")
+    shown = tomllib.loads(result.stdout)
+    assert result.exit_code == 0
+    assert shown["num-confs"] == 7
+    assert shown["rms"] == PRESETS["docking"].options["rms"]
+    assert {name.replace("-", "_") for name in shown} <= set(inspect.signature(generate).parameters)
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
@@ -144,7 +170,7 @@ def test_a_run_ends_with_one_line_of_summary(make: Callable[..., Result]) -> Non
 
 
 def test_failures_of_the_network_are_repaired_and_counted(weights: Path, tmp_path: Path) -> None:
-    result = confgen("generate", "c1ccccc1C=O", "-w", weights, "-n", 2, "-o", tmp_path / "out.sdf")
+    result = confgen("generate", "c1ccccc1C=O", "-w", weights, "-n", 2, "--rms", 0, "-o", tmp_path / "out.sdf")
     assert "2 of them by ETKDG" in result.stderr
     assert [mol.GetProp("source") for mol in records(tmp_path / "out.sdf")] == ["etkdg"] * 2
 

@@ -99,7 +99,7 @@ def test_a_conformer_with_a_core_does_not_depend_on_the_batch(embed_mol: Callabl
 
 def test_conformers_take_isomers_in_turn_and_then_the_cores_of_each() -> None:
     cores = [[Core(np.array([i, j]), np.zeros((2, 3))) for j in range(2)] for i in range(2)]
-    taken = [drafts._core_of(k, cores) for k in range(6)]
+    taken = [drafts.core_of(k, cores) for k in range(6)]
     assert [core.atoms.tolist() for core in taken if core is not None] == [
         [0, 0],
         [1, 0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,7 @@ from confgen.validity import check
 
 ALANINE = "C[C@H](N)C(=O)O"
 OPEN = "CC(F)Cl"
-SETTINGS = GenerateSettings(num_confs=4, attempts=1, sampler=SamplerSettings(sampler="dpmpp", num_steps=6))
+SETTINGS = GenerateSettings(num_confs=4, attempts=1, rms=0.0, sampler=SamplerSettings(sampler="dpmpp", num_steps=6))
 AWKWARD = (
     "[H][H]",
     "O=C=O",
@@ -190,7 +191,7 @@ def test_conformers_that_nobody_can_make_are_counted_with_the_reason(
     oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    tries = iter([1, 0, 1, 0])
+    tries = itertools.chain([1, 0, 1, 0], itertools.repeat(0))
     true_embed = module.embed
     monkeypatch.setattr(module, "embed", lambda *args, **_: true_embed(*args) if next(tries) else [None])
     ensemble = generator(oracle(mol, wrong=True)).generate(mol)
@@ -320,7 +321,7 @@ def test_a_timeout_keeps_the_conformers_that_are_ready(
 def test_an_etkdg_start_works_as_well(good: Callable[..., Generator]) -> None:
     made = good(ALANINE)
     settings = default_settings({"start": "etkdg", "start_sigma": 0.3, "sampler": "heun", "num_steps": 3})
-    ensemble = Generator(made.weights, settings).generate(read_molecule(ALANINE))
+    ensemble = Generator(made.weights, settings).generate(read_molecule(ALANINE), rms=0.0)
     assert ensemble.sources == ["network"] * 10
 
 
@@ -335,10 +336,25 @@ def test_weights_without_settings_leave_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"num_confs": 0}, {"stereo": "all"}, {"batch_size": 0}, {"timeout_s": 0.0}], ids=lambda w: next(iter(w))
+    "wrong",
+    [
+        {"num_confs": 0},
+        {"num_confs": "many"},
+        {"stereo": "all"},
+        {"batch_size": 0},
+        {"timeout_s": 0.0},
+        {"rms": -0.1},
+        {"ewindow": 0.0},
+        {"select": "random"},
+        {"oversample": 0.5},
+        {"temperature_k": 0.0},
+        {"relax": "am1"},
+        {"dielectric": 80.0},
+    ],
+    ids=str,
 )
 def test_settings_that_make_no_sense_cannot_start(wrong: dict[str, Any], good: Callable[..., Generator]) -> None:
-    with pytest.raises(CannotStart, match=r"choose|give|ask"):
+    with pytest.raises(CannotStart, match=r"choose|give|ask|do$"):
         good("CCO").generate(read_molecule("CCO"), **wrong)
 
 

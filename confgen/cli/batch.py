@@ -12,16 +12,16 @@ from rdkit import rdBase
 from tqdm import tqdm
 
 from confgen import checkpoint
-from confgen.checkpoint import Weights
 from confgen.cli.console import say
 from confgen.cli.journal import Journal, refuse_shared_files
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.generate import Ensemble
 from confgen.molecule import label
+from confgen.options import settings_for
 from confgen.pool import choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
-from confgen.settings import GenerateSettings, default_settings
+from confgen.template import read_template
 from confgen.writer import Writer
 
 NOTHING_TO_WRITE, SOME_FAILED = 4, 3
@@ -29,7 +29,7 @@ NOTHING_TO_WRITE, SOME_FAILED = 4, 3
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; `generate` and `sampler` hold the changed fields of these settings."""
+    """What the user asked for; `options` by the names of `confgen.options`."""
 
     inputs: Sequence[str]
     smiles_column: str | None
@@ -42,10 +42,10 @@ class Request:
     weights: str
     device: str
     workers: int | None
-    generate: dict[str, object]
-    sampler: dict[str, object]
-    start: str | None
-    pool: int | None
+    preset: str | None
+    options: dict[str, object]
+    template: str | None
+    core: str | None
     quiet: bool
     verbose: bool
     progress: bool | None
@@ -81,14 +81,14 @@ def run(request: Request) -> int:
         Journal(request.failed, request.report, force=request.force) as journal,
         Writer(request.output, format=request.format, force=request.force) as writer,
     ):
-        made, num_confs = _begin(
+        made = _begin(
             request, read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
         )
         with closing(made), _bar(request) as bar:
             for ensembles in made:
                 for ensemble in ensembles:
                     finished = _written(ensemble, writer)
-                    journal.note(finished, num_confs)
+                    journal.note(finished)
                     tally.add(finished)
                     _tell(finished, request, bar)
                 bar.update()
@@ -98,14 +98,14 @@ def run(request: Request) -> int:
     return SOME_FAILED if tally.failed else 0
 
 
-def _begin(request: Request, records: Iterator[Record]) -> tuple[Generator[list[Ensemble], None, None], int]:
-    """The ensembles to come, with weights loaded and nothing computed, and how many conformers each should have.
+def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemble], None, None]:
+    """The ensembles to come, with weights loaded and nothing computed.
 
     They alone hold on to the records, whose files are closed with them.
     """
     weights = checkpoint.load(request.weights, choose_device(request.device))
     device = next(weights.denoiser.parameters()).device
-    settings = _settings(request, weights)
+    settings = settings_for(weights.sampling, request.preset, request.options | _template(request))
     workers, records = _workers(request, settings.num_confs, device, records)
     if request.verbose:
         sampler, start = settings.sampler, settings.start
@@ -114,20 +114,22 @@ def _begin(request: Request, records: Iterator[Record]) -> tuple[Generator[list[
             f"from {start.start}, seed {settings.seed}, {device}, {_count(workers, 'process', 'es')}"
         )
     if workers == 1:
-        return generate_serial(records, weights, settings), settings.num_confs
-    return generate_parallel(records, request.weights, settings, workers, weights.sha256), settings.num_confs
+        return generate_serial(records, weights, settings)
+    return generate_parallel(records, request.weights, settings, workers, weights.sha256)
 
 
-def _settings(request: Request, weights: Weights) -> GenerateSettings:
-    """The defaults that the weights recommend, with what the user changed."""
-    settings = default_settings(weights.sampling, request.start)
-    sampler = replace(settings.sampler, **request.sampler)  # type: ignore[arg-type]
-    start = settings.start if request.pool is None else replace(settings.start, pool=request.pool)
-    return replace(settings, sampler=sampler, start=start, **request.generate)  # type: ignore[arg-type]
+def _template(request: Request) -> dict[str, object]:
+    """The option that the template is, if there is one. Raises CannotStart."""
+    if request.template is None:
+        return {}
+    template = read_template(request.template, request.core)
+    for note in () if request.quiet else template.notes:
+        say(f"note: {note}")
+    return {"template": template}
 
 
 def _workers(
-    request: Request, num_confs: int, device: torch.device, records: Iterator[Record]
+    request: Request, num_confs: int | str, device: torch.device, records: Iterator[Record]
 ) -> tuple[int, Iterator[Record]]:
     if request.workers is None:
         return choose_workers(records, num_confs, device)

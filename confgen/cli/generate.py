@@ -2,38 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import inspect
+from typing import Annotated, Any, Literal
 
 import typer
 
 from confgen.cli.console import exits
 from confgen.cli.parsers import whole_number, whole_seed
+from confgen.errors import CannotStart
 
 # Panels of the help. Defaults of settings are repeated here, because torch comes with them; a test compares them.
 ENSEMBLE, SAMPLING, AFTER, INPUT = "Ensemble", "Sampling", "After sampling", "Input tables"
+AROUND = "Around given coordinates"
 RUNNING, OUTPUT = "Running", "Output"
 OF_WEIGHTS = "from the weights"
 
 
-def _count_or_auto(text: str) -> int | None:
+def _count_or_auto(text: str) -> int | str:
+    return text if text == "auto" else whole_number(text)
+
+
+def _batch_size(text: str) -> int | None:
     return None if text == "auto" else whole_number(text)
 
 
 def generate(
     *,
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="INPUT",
             help="SMILES in quotes, .smi, .csv, .tsv, .sdf, .mol and .mol2 files (also .gz), - for standard input.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    preset: Annotated[
+        Literal["fast", "ensemble", "docking", "macrocycle", "spectroscopy"] | None,
+        typer.Option(show_default=False, rich_help_panel=ENSEMBLE,
+                     help="Options chosen together for a purpose; others given here come before them. See --show."),
+    ] = None,
+    show: Annotated[
+        bool,
+        typer.Option("--show", rich_help_panel=ENSEMBLE, help="Print the options as they would be used, and stop."),
+    ] = False,
     num_confs: Annotated[
-        int,
-        typer.Option("-n", "--num-confs", parser=whole_number, metavar="N", rich_help_panel=ENSEMBLE,
-                     help="Conformers of each molecule."),
-    ] = 10,
+        Any,
+        typer.Option("-n", "--num-confs", parser=_count_or_auto, metavar="N|auto", show_default="10",
+                     rich_help_panel=ENSEMBLE,
+                     help="Conformers of each molecule; auto: as many as its flexibility asks for."),
+    ] = None,
+    rms: Annotated[
+        float | None,
+        typer.Option(metavar="A", show_default="0.1", rich_help_panel=ENSEMBLE,
+                     help="Of two conformers closer than this (heavy atoms), one is dropped, and another made; 0 keeps "
+                     "all."),
+    ] = None,
+    ewindow: Annotated[
+        float | None,
+        typer.Option(metavar="KCAL", show_default=False, rich_help_panel=ENSEMBLE,
+                     help="Drop conformers more than so many kcal/mol above the lowest."),
+    ] = None,
+    select: Annotated[
+        Literal["diverse", "energy"] | None,
+        typer.Option(show_default="diverse", rich_help_panel=ENSEMBLE,
+                     help="Which to keep of more: those that stand for all best, or the lowest in energy."),
+    ] = None,
+    oversample: Annotated[
+        float | None,
+        typer.Option(metavar="X", show_default="1", rich_help_panel=ENSEMBLE,
+                     help="Conformers made for each that is kept."),
+    ] = None,
     stereo: Annotated[
         Literal["error", "enumerate", "any"],
         typer.Option(rich_help_panel=ENSEMBLE,
@@ -55,9 +93,19 @@ def generate(
         typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING, help="How the noise is removed."),
     ] = None,
     start: Annotated[
-        Literal["harmonic", "etkdg"] | None,
+        Literal["harmonic", "etkdg", "input"] | None,
         typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
-                     help="What to start from: noise, or RDKit's coordinates with less noise."),
+                     help="What to start from: noise, RDKit's coordinates, or those of the input."),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
+                     help="How often the sampler is run, each time from its last outcome."),
+    ] = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(metavar="A", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
+                     help="Noise level at which sampling from coordinates begins; more moves them farther."),
     ] = None,
     pool: Annotated[
         int | None,
@@ -69,6 +117,36 @@ def generate(
         typer.Option(parser=whole_seed, metavar="N", rich_help_panel=SAMPLING,
                      help="The same seed gives the same conformers, whatever else is in the run."),
     ] = 1,
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", show_default=False, rich_help_panel=AROUND,
+                     help="A 3D structure (.sdf, .mol, .mol2); what molecules have in common with it stays in place."),
+    ] = None,
+    core: Annotated[
+        str | None,
+        typer.Option(metavar="SMARTS", show_default="all that is common", rich_help_panel=AROUND,
+                     help="The part of the template that is held."),
+    ] = None,
+    from_conformer: Annotated[
+        bool,
+        typer.Option("--from-conformer", rich_help_panel=AROUND,
+                     help="Explore around the 3D coordinates of the input, as far as --sigma allows."),
+    ] = False,
+    relax: Annotated[
+        Literal["none", "mmff94s", "uff", "gfnff", "gfn1", "gfn2"] | None,
+        typer.Option(show_default="none", rich_help_panel=AFTER,
+                     help="Relax each conformer with this force field or xTB method, and report energies."),
+    ] = None,
+    dielectric: Annotated[
+        float | None,
+        typer.Option(metavar="EPS", show_default="vacuum", rich_help_panel=AFTER,
+                     help="Dielectric constant of the medium for --relax, 80 for water."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(metavar="K", show_default="298.15", rich_help_panel=AFTER,
+                     help="Temperature of the Boltzmann weights."),
+    ] = None,
     keep_invalid: Annotated[
         bool,
         typer.Option("--keep-invalid", rich_help_panel=AFTER,
@@ -89,7 +167,7 @@ def generate(
     ] = "auto",
     batch_size: Annotated[
         int | None,
-        typer.Option(parser=_count_or_auto, metavar="auto|N", show_default="auto", rich_help_panel=RUNNING,
+        typer.Option(parser=_batch_size, metavar="auto|N", show_default="auto", rich_help_panel=RUNNING,
                      help="Conformers in one call of the network."),
     ] = None,
     workers: Annotated[
@@ -113,10 +191,10 @@ def generate(
                      help="One line of JSON on every molecule."),
     ] = None,
     output: Annotated[
-        str,
+        str | None,
         typer.Option("-o", "--output", metavar="FILE|-", show_default=False, rich_help_panel=OUTPUT,
                      help="Where the conformers go; - is standard output."),
-    ],
+    ] = None,
     format: Annotated[
         Literal["sdf", "xyz", "jsonl", "parquet"] | None,
         typer.Option(show_default="from the name of the output", rich_help_panel=OUTPUT, help="Format of the output."),
@@ -141,15 +219,33 @@ def generate(
     confgen generate 'C[C@H](N)C(=O)O' -n 20 -o alanine.sdf
     """
     with exits("no output was written"):
+        options = _given(
+            num_confs=num_confs, rms=rms, ewindow=ewindow, select=select, oversample=oversample, stereo=stereo,
+            steps=steps, sampler=sampler, start=start, rounds=rounds, sigma=sigma, pool=pool, seed=seed, relax=relax,
+            dielectric=dielectric, temperature_k=temperature, keep_invalid=keep_invalid or None, batch_size=batch_size,
+            timeout_s=timeout,
+        )  # fmt: skip
+        if from_conformer:
+            if start not in (None, "input"):
+                raise CannotStart(f"--from-conformer starts from the input's coordinates, --start {start} does not")
+            options["start"] = "input"
+        if core is not None and template is None:
+            raise CannotStart("--core is a part of a --template; give that too")
+        if show:
+            from confgen.cli.showing import show_options
+
+            show_options(weights, preset, options, inspect.signature(generate).parameters)
+            raise typer.Exit
+        if not inputs or output is None:
+            missing = "argument 'INPUT'" if not inputs else "option '-o' / '--output'"
+            raise CannotStart(f"Missing {missing}; see confgen generate --help")
         from confgen.cli.batch import Request, run
 
         code = run(
             Request(
                 inputs=inputs, smiles_column=smiles_column, name_column=name_column, output=output, format=format,
                 force=force, failed=failed, report=report, weights=weights, device=device, workers=workers,
-                generate=_given(num_confs=num_confs, seed=seed, stereo=stereo, keep_invalid=keep_invalid or None,
-                                batch_size=batch_size, timeout_s=timeout),
-                sampler=_given(sampler=sampler, num_steps=steps), start=start, pool=pool,
+                preset=preset, options=options, template=template, core=core,
                 quiet=quiet, verbose=verbose, progress=progress,
             )
         )  # fmt: skip

@@ -43,8 +43,8 @@ class Journal:
             raise
         return self
 
-    def note(self, ensemble: Ensemble, asked: int) -> None:
-        """Writes down what became of a molecule of which so many conformers were asked."""
+    def note(self, ensemble: Ensemble) -> None:
+        """Writes down what became of a molecule."""
         smiles = None if ensemble.mol is None else Chem.MolToSmiles(Chem.RemoveHs(ensemble.mol, sanitize=False))
         if self._failed is not None and ensemble.error is not None:
             cells = (smiles or "#", ensemble.name, ensemble.origin, str(ensemble.error))
@@ -56,11 +56,13 @@ class Journal:
                 "origin": ensemble.origin,
                 "name": ensemble.name,
                 "smiles": smiles,
-                "num_confs": asked,
+                "num_confs": ensemble.asked,
                 "written": written,
                 "valid": sum(not names for names in ensemble.checks),
                 "sources": Counter(ensemble.sources),
+                "relaxations": Counter(ensemble.relaxations),
                 "seconds": round(ensemble.seconds, 3),
+                "stages": {stage: round(seconds, 3) for stage, seconds in ensemble.stages.items()},
                 "notes": ensemble.notes,
                 "error": str(ensemble.error) if ensemble.error else None,
             }, ensure_ascii=False) + "\n"  # fmt: skip

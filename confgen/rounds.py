@@ -1,0 +1,199 @@
+"""Rounds of sampling, checking, relaxing and choosing, until there are as many distinct conformers as asked for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from rdkit import Chem
+
+from confgen.checkpoint import Weights
+from confgen.drafts import Drafts, conformer_seed, core_of, repair, sample_wrong
+from confgen.errors import MoleculeError
+from confgen.molecule import positions, with_positions
+from confgen.relax import Relaxed, relax
+from confgen.scaffold import Core
+from confgen.select import Choice, choose
+from confgen.settings import SCORING, GenerateSettings
+
+MAX_ROUNDS = 4
+LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round
+
+ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
+
+
+@dataclass
+class Ready:
+    """K conformers that could be written, with an entry each in positions (K, N, 3), checks, sources and so on.
+
+    methods: that gave the energies.     notes: what a user should know.     seconds: spent on each stage.
+    """
+
+    pos: np.ndarray
+    checks: list[list[str]] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    relaxations: list[str] = field(default_factory=list)
+    energies_kcal_mol: list[float] = field(default_factory=list)
+    methods: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "relaxation": 0.0, "selection": 0.0})
+
+    def take(self, kept: Sequence[int]) -> None:
+        """Leaves only these, in this order."""
+        self.pos = self.pos[list(kept)]
+        self.checks = [self.checks[k] for k in kept]
+        self.sources = [self.sources[k] for k in kept]
+        self.relaxations = [self.relaxations[k] for k in kept]
+        self.energies_kcal_mol = [self.energies_kcal_mol[k] for k in kept]
+
+
+@dataclass
+class Account:
+    """How many conformers were made, and what became of those that are not in the ensemble."""
+
+    made: int = 0
+    invalid: int = 0
+    reasons: set[str] = field(default_factory=set)
+    choice: Choice = field(default_factory=lambda: Choice([], 0, 0))
+    out_of_time: bool = False
+
+
+def make(
+    mol: Chem.Mol,
+    isomers: Sequence[Chem.Mol],
+    cores: Sequence[Sequence[Core]],
+    count: int,
+    weights: Weights,
+    settings: GenerateSettings,
+) -> tuple[Ready, Account]:
+    """At most `count` conformers of the molecule, spread over its isomers, and the account of the others.
+
+    cores: of each isomer, held at given coordinates; empty if none are.
+
+    A further round makes up for those that were invalid, duplicates or too high in energy, as long as that yields new
+    ones. Raises MoleculeError if time runs out, or something else fails, before there is one.
+    """
+    deadline = None if settings.timeout_s is None else time.monotonic() + settings.timeout_s
+    ready, account = Ready(np.zeros((0, mol.GetNumAtoms(), 3))), Account()
+    wanted = math.ceil(count * settings.oversample)
+    for number in range(MAX_ROUNDS):
+        found = len(account.choice.kept)
+        seed = settings.seed if number == 0 else conformer_seed(settings.seed, number, ANOTHER_ROUND)
+        drafts = _sampled(mol, isomers, cores, wanted, weights, replace(settings, seed=seed), deadline, account, ready)
+        account.out_of_time = deadline is not None and time.monotonic() > deadline
+        _take_in(ready, drafts, isomers, cores, settings, deadline, account)
+        began = time.monotonic()
+        account.choice = _chosen(mol, ready, count, settings)
+        ready.seconds["selection"] += time.monotonic() - began
+        gained = len(account.choice.kept) - found
+        if len(account.choice.kept) >= count or gained < LEAST_GAIN * wanted or account.out_of_time:
+            break
+        if settings.keep_invalid:
+            break
+        wanted = math.ceil((count - len(account.choice.kept)) * settings.oversample)
+    ready.take(account.choice.kept)
+    return ready, account
+
+
+def _sampled(
+    mol: Chem.Mol,
+    isomers: Sequence[Chem.Mol],
+    cores: Sequence[Sequence[Core]],
+    count: int,
+    weights: Weights,
+    settings: GenerateSettings,
+    deadline: float | None,
+    account: Account,
+    ready: Ready,
+) -> Drafts:
+    """Drafts of so many conformers: sampled, checked, the wrong ones sampled again, then made by ETKDG."""
+    began = time.monotonic()
+    drafts = Drafts(np.zeros((count, mol.GetNumAtoms(), 3)), [["missing"] for _ in range(count)], ["network"] * count)
+    for attempt in range(settings.attempts + 1):
+        try:
+            sample_wrong(drafts, isomers, weights, settings, attempt, deadline, cores)
+        except MoleculeError:  # out of time: what earlier attempts and rounds made stays
+            if not len(ready.pos) and all(names == ["missing"] for names in drafts.failed):
+                raise
+            break
+        if settings.keep_invalid or not drafts.wrong():
+            break
+    if not settings.keep_invalid:
+        repair(drafts, isomers, settings, deadline, cores)
+    account.made += count
+    ready.seconds["sampling"] += time.monotonic() - began
+    return drafts
+
+
+def _take_in(
+    ready: Ready,
+    drafts: Drafts,
+    isomers: Sequence[Chem.Mol],
+    cores: Sequence[Sequence[Core]],
+    settings: GenerateSettings,
+    deadline: float | None,
+    account: Account,
+) -> None:
+    """Adds the drafts that are valid, relaxed and with energies if that is asked for, to those that are ready."""
+    wrong = set() if settings.keep_invalid else set(drafts.wrong())
+    account.invalid += len(wrong)
+    account.reasons |= {name for k in wrong for name in drafts.failed[k]}
+    began = time.monotonic()
+    for isomer, core, own in _alike(drafts, isomers, cores):
+        sound = [k for k in own if k not in wrong]
+        if not sound:
+            continue
+        relaxed = _relaxed(with_positions(isomer, drafts.pos[sound]), core, settings, deadline)
+        ready.pos = np.concatenate((ready.pos, relaxed.pos))
+        ready.checks += [drafts.failed[k] for k in sound]
+        ready.sources += [drafts.sources[k] for k in sound]
+        ready.relaxations += relaxed.outcomes
+        ready.energies_kcal_mol += relaxed.energies_kcal_mol.tolist()
+        ready.methods |= {relaxed.method} - {""}
+        ready.notes += [note for note in relaxed.notes if note not in ready.notes]
+    ready.seconds["relaxation"] += time.monotonic() - began
+
+
+def _relaxed(mol: Chem.Mol, core: Core | None, settings: GenerateSettings, deadline: float | None) -> Relaxed:
+    """The conformers relaxed, but for the core, and with energies, or as they are.
+
+    Where a choice needs energies and nothing is to be relaxed, those of relaxed copies are taken: what is left of
+    strain in bonds and angles would otherwise outweigh the differences between conformers.
+    """
+    fixed = () if core is None else core.atoms.tolist()
+    if settings.relax != "none":
+        return relax(mol, settings.relax, dielectric=settings.dielectric, deadline=deadline, fixed=fixed)
+    as_is = Relaxed(positions(mol), np.full(mol.GetNumConformers(), np.nan), [""] * mol.GetNumConformers(), [])
+    if not settings.needs_energies:
+        return as_is
+    scored = relax(mol, SCORING, dielectric=settings.dielectric, deadline=deadline, fixed=fixed)
+    return replace(as_is, energies_kcal_mol=scored.energies_kcal_mol, method=scored.method)
+
+
+def _alike(
+    drafts: Drafts, isomers: Sequence[Chem.Mol], cores: Sequence[Sequence[Core]]
+) -> Iterator[tuple[Chem.Mol, Core | None, list[int]]]:
+    """The drafts of each isomer and core, as `sample_wrong` spreads them."""
+    for first, isomer in enumerate(isomers):
+        own = range(first, len(drafts.failed), len(isomers))
+        for core in cores[first] if cores else [None]:
+            yield isomer, core, [k for k in own if core_of(k, cores) is core]
+
+
+def _chosen(mol: Chem.Mol, ready: Ready, count: int, settings: GenerateSettings) -> Choice:
+    """Which conformers make the ensemble; all of them, as they come, if nothing is asked of them."""
+    energies = np.array(ready.energies_kcal_mol)
+    known = bool(np.isfinite(energies).any())
+    if not settings.rms and not known and len(ready.pos) <= count:
+        return Choice(list(range(len(ready.pos))), 0, 0)
+    return choose(
+        with_positions(mol, ready.pos),
+        count,
+        rms=settings.rms,
+        energies_kcal_mol=energies if known else None,
+        ewindow_kcal_mol=settings.ewindow,
+        by=settings.select,
+    )

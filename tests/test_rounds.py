@@ -1,0 +1,148 @@
+"""As many distinct conformers as asked for, relaxed and weighed if wanted, or a line that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from confgen import rounds as module
+from confgen.checkpoint import Weights
+from confgen.generate import Ensemble, Generator
+from confgen.isomers import enumerate_stereo
+from confgen.molecule import read_molecule
+from confgen.relax import Relaxed
+from confgen.rmsd import rmsd_heavy_matrix
+from confgen.sampler import SamplerSettings
+from confgen.settings import GenerateSettings
+from confgen.validity import check
+
+ALANINE, ESTER, OPEN = "C[C@H](N)C(=O)O", "CCCOC(=O)CC", "CC(F)Cl"
+SETTINGS = GenerateSettings(num_confs=4, attempts=1, sampler=SamplerSettings(sampler="dpmpp", num_steps=6))
+
+
+@pytest.fixture
+def good(oracle: Callable[..., Any]) -> Callable[..., Generator]:
+    """Function: SMILES -> a generator whose denoiser knows three conformers of each of their stereoisomers."""
+
+    def make(*smiles: str) -> Generator:
+        mols = [isomer for text in smiles for isomer in enumerate_stereo(read_molecule(text))]
+        return Generator(Weights(denoiser=oracle(*mols), name="tiny", sha256="0" * 64, sampling={}), SETTINGS)
+
+    return make
+
+
+def made(ensemble: Ensemble) -> Chem.Mol:
+    assert ensemble.mol is not None
+    return ensemble.mol
+
+
+def test_ethane_has_one_conformer_and_a_line_says_so(good: Callable[..., Generator]) -> None:
+    ensemble = good("CC").generate(read_molecule("CC"))
+    assert made(ensemble).GetNumConformers() == 1
+    [note] = ensemble.notes
+    assert "1 of 4 conformers" in note
+    assert "within 0.1 A" in note
+
+
+def test_duplicates_are_kept_on_request(good: Callable[..., Generator]) -> None:
+    ensemble = good("CC").generate(read_molecule("CC"), rms=0.0)
+    assert made(ensemble).GetNumConformers() == 4
+    assert ensemble.notes == []
+
+
+def test_no_two_conformers_are_closer_than_asked(good: Callable[..., Generator]) -> None:
+    mol = made(good(ESTER).generate(read_molecule(ESTER), num_confs=20, rms=0.2))
+    assert mol.GetNumConformers() > 1
+    distance = rmsd_heavy_matrix(mol, mol)
+    assert distance[~np.eye(len(distance), dtype=bool)].min() > 0.2
+
+
+def test_duplicates_are_made_up_for_in_another_round(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    true_sample = module.sample_wrong
+
+    def counted(drafts: Any, *rest: Any) -> None:
+        asked.append(len(drafts.wrong()))
+        true_sample(drafts, *rest)
+
+    monkeypatch.setattr(module, "sample_wrong", counted)
+    ensemble = good(ESTER).generate(read_molecule(ESTER), num_confs=3, attempts=0)
+    assert asked[0] == 3
+    assert len(asked) > 1
+    assert len(asked) <= module.MAX_ROUNDS
+    assert made(ensemble).GetNumConformers() <= 3
+
+
+def test_what_is_asked_for_is_made_from_more(good: Callable[..., Generator]) -> None:
+    mol = made(good(ALANINE).generate(read_molecule(ALANINE), num_confs=2, oversample=4.0, rms=0.0))
+    assert mol.GetNumConformers() == 2
+
+
+def test_the_lowest_in_energy_are_kept_on_request(good: Callable[..., Generator]) -> None:
+    generator, mol = good(ALANINE), read_molecule(ALANINE)
+    every = generator.generate(mol, num_confs=3, select="energy", rms=0.0, oversample=3.0).energies
+    few = generator.generate(mol, num_confs=1, select="energy", rms=0.0, oversample=9.0).energies
+    assert every is not None
+    assert few is not None
+    assert few[0] == pytest.approx(min(every), abs=1e-6)
+    assert every == sorted(every)
+
+
+def test_what_lies_above_the_window_is_dropped_and_counted(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fake(mol: Chem.Mol, *_: Any, **__: Any) -> Relaxed:
+        pos = np.stack([conformer.GetPositions() for conformer in mol.GetConformers()])
+        return Relaxed(pos, np.arange(len(pos)) * 4.0, ["converged"] * len(pos), [])
+
+    monkeypatch.setattr(module, "relax", fake)
+    monkeypatch.setattr(module, "MAX_ROUNDS", 1)
+    ensemble = good(ALANINE).generate(read_molecule(ALANINE), ewindow=5.0, rms=0.0)
+    assert ensemble.energies == [0.0, 4.0]
+    assert "2 lie more than 5 kcal/mol above the lowest" in ensemble.notes[-1]
+
+
+def test_a_window_without_relaxation_leaves_the_coordinates(good: Callable[..., Generator]) -> None:
+    mol = read_molecule(ALANINE)
+    plain = made(good(ALANINE).generate(mol, num_confs=1, rms=0.0))
+    weighed = good(ALANINE).generate(mol, num_confs=1, rms=0.0, ewindow=50.0)
+    assert weighed.energy_method == "mmff94s"
+    assert weighed.relaxations == []
+    np.testing.assert_allclose(made(weighed).GetConformer().GetPositions(), plain.GetConformer().GetPositions())
+
+
+def test_relaxed_conformers_are_in_order_of_energy_with_weights(good: Callable[..., Generator]) -> None:
+    ensemble = good(ALANINE).generate(read_molecule(ALANINE), relax="mmff94s")
+    assert ensemble.energies is not None
+    assert ensemble.boltzmann_weights is not None
+    assert ensemble.energies == sorted(ensemble.energies)
+    assert sum(ensemble.boltzmann_weights) == pytest.approx(1.0)
+    assert len(ensemble.relaxations) == made(ensemble).GetNumConformers()
+    assert check(made(ensemble)) == [[]] * made(ensemble).GetNumConformers()
+
+
+def test_relaxation_keeps_the_isomer_of_each_conformer(good: Callable[..., Generator]) -> None:
+    mol = made(good(OPEN).generate(read_molecule(OPEN), relax="mmff94s", rms=0.0))
+    hands = []
+    for conformer in mol.GetConformers():
+        Chem.AssignStereochemistryFrom3D(mol, conformer.GetId())
+        hands.append(Chem.FindMolChiralCenters(mol)[0][1])
+    assert sorted(hands) == ["R", "R", "S", "S"]
+
+
+def test_seconds_of_every_stage_are_told(good: Callable[..., Generator]) -> None:
+    ensemble = good(ALANINE).generate(read_molecule(ALANINE), relax="mmff94s")
+    assert set(ensemble.stages) == {"sampling", "relaxation", "selection"}
+    assert 0 < sum(ensemble.stages.values()) <= ensemble.seconds
+
+
+def test_auto_asks_for_more_of_a_flexible_molecule(good: Callable[..., Generator]) -> None:
+    rigid, flexible = "c1ccccc1", "CCCCCO"
+    counts = [good(smiles).generate(read_molecule(smiles), num_confs="auto").asked for smiles in (rigid, flexible)]
+    assert counts[0] < counts[1]
