@@ -3,10 +3,8 @@
 A method is written as text: `etkdg`, `conforge`, `openbabel`, `openconf`, `confgen`, each with `+mmff` if MMFF94s
 follows, then with `+kmeans` if `pool` times as many are made and those nearest to the centres of clusters taken, as in
 `etkdg+mmff+kmeans:pool=10`. Settings come after a colon: `confgen:start=etkdg,sigma=0.5,steps=10,keep_invalid`. For
-confgen their names are the fields of GenerateSettings, SamplerSettings and StartSettings; `steps` is short for
-num_steps, and `weights` chooses others. `etkdg` takes `random`, for random starting coordinates, Open Babel
-`search=genetic|weighted|confab`, openconf
-`preset=ensemble|docking|...`.
+confgen their names are those of `confgen.options`, besides `preset` and `weights`. `etkdg` takes `random`, for random
+starting coordinates, Open Babel `search=genetic|weighted|confab`, openconf `preset=ensemble|docking|...`.
 """
 
 from __future__ import annotations
@@ -14,9 +12,8 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import programs
@@ -26,11 +23,7 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions, with_positions
 
-if TYPE_CHECKING:  # they bring torch, which would count in the memory of every method
-    from confgen.settings import GenerateSettings
-
 NAMES = ("etkdg", "conforge", "openbabel", "openconf", "confgen")
-SHORT = {"steps": "num_steps", "start_sigma": "sigma", "start_noise": "noise"}
 SEARCH, PRESET = "genetic", "ensemble"  # of Open Babel and openconf, unless others are asked for
 MMFF_ITERATIONS = 1000
 POOL = 10  # conformers made for each that k-means is to leave
@@ -188,15 +181,13 @@ def _clustered(run: Run, pool: int, seed: int) -> Run:
 
 def _confgen(changes: dict[str, object], weights: str, seed: int, device: str) -> tuple[str, Run]:
     import confgen
-    from confgen.settings import default_settings
+    from confgen.options import OPTIONS, settings_for
 
-    generator = confgen.load(str(changes.pop("weights", weights)), device=device)
+    loaded = confgen.load(str(changes.pop("weights", weights)), device=device).weights
     asked = "".join(f", {key}={value}" for key, value in changes.items())
-    loaded = generator.weights
-    begin = changes.get("start")
-    recommended = default_settings(loaded.sampling, None if begin is None else str(begin))
-    settings = replace(_changed(recommended, changes), seed=seed)
-    changes.clear()
+    preset = changes.pop("preset", None)
+    options = {name: changes.pop(name) for name in sorted(changes.keys() & set(OPTIONS) - {"num_confs", "seed"})}
+    settings = replace(settings_for(loaded.sampling, None if preset is None else str(preset), options), seed=seed)
 
     def run(mol: Chem.Mol, count: int) -> Made:
         ensemble = next(iter(confgen.Generator(loaded, replace(settings, num_confs=count)).generate_many([mol])))
@@ -219,27 +210,6 @@ def _setting(text: str) -> tuple[str, object]:
     """Name and value of `steps=10`; a name alone is set to True."""
     key, equals, value = text.partition("=")
     try:
-        return SHORT.get(key, key), ast.literal_eval(value) if equals else True
+        return key, ast.literal_eval(value) if equals else True
     except (ValueError, SyntaxError):
-        return SHORT.get(key, key), value
-
-
-def _changed(settings: GenerateSettings, changes: dict[str, object]) -> GenerateSettings:
-    """The settings with every change made in the part that has a field of that name."""
-    from confgen.propose import StartSettings
-    from confgen.sampler import SamplerSettings
-    from confgen.settings import GenerateSettings
-
-    left = dict(changes)
-    sampler = replace(settings.sampler, **_taken(left, SamplerSettings))
-    start = replace(settings.start, **_taken(left, StartSettings))
-    own = _taken(left, GenerateSettings)
-    wrong = left.keys() | own.keys() & {"num_confs", "seed"}
-    if wrong:
-        raise CannotStart(f"{min(wrong)!r} is no setting that a method may set; see GenerateSettings")
-    return replace(settings, sampler=sampler, start=start, **own)
-
-
-def _taken(changes: dict[str, object], kind: type) -> dict[str, Any]:
-    """The changes to fields of that dataclass, which are taken out of `changes`."""
-    return {field.name: changes.pop(field.name) for field in fields(kind) if field.name in changes}
+        return key, value
