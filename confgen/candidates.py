@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
-from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.ensembles import JSON_LINES, XYZ, ConformerSet, read_ensembles
 from confgen.errors import InputError, MoleculeError
 from confgen.formats import SMILES_TAG
 from confgen.inspection import Candidate
 from confgen.molecule import from_smiles, with_positions
-from confgen.readers import KINDS, READ_ERRORS, SMILES_COLUMNS, Record, cause, open_text, read_records
+from confgen.readers import KINDS, SMILES_COLUMNS, Record, read_records
 from confgen.sdf import NO_SHAPE, Group, sdf_groups
 from confgen.wanted import forms, specifies
 
 SDF = (".sdf", ".sd", ".mol", ".mdl")
-JSON_LINES = (".jsonl", ".ndjson")
+TOLD = (".parquet", *JSON_LINES, *XYZ)  # files whose SMILES says what was asked for
 
 
 def candidates(source: str) -> Iterator[Candidate]:
-    """The molecules of a file: SDF (`-` on standard input), MOL2, JSON lines, or what `read_ensembles` reads.
+    """The molecules of a file: SDF (`-` on standard input), MOL2, or what `read_ensembles` reads.
 
     The SMILES tells what each should be: in SDF the tag `confgen_smiles`, or a usual tag such as `SMILES` if it fits
-    and specifies something; in Parquet and JSON lines the column. MOL2 and pickles do not tell.
+    and specifies something; in Parquet and JSON lines the column, in extended XYZ the comment
+    line. MOL2 and pickles do not tell.
     Raises: InputError, at once, if the file cannot be read at all.
     """
     suffix = _suffix(source)
     if source != "-" and not Path(source).exists():
         raise InputError(f"{source}: no such file; check the path")
-    if suffix == ".xyz":
-        raise InputError(f"{source}: XYZ knows no bonds, so there is little to check; use SDF, Parquet or JSON lines")
     found: Iterator[Candidate]
     if source == "-" or suffix in SDF:
         found = (_from_group(group) for group in sdf_groups(Path(source)))
-    elif suffix in JSON_LINES:
-        found = _from_json_lines(source)
     elif suffix == ".mol2":
         found = (_from_record(record) for record in read_records([source]))
     elif suffix in KINDS:
         raise InputError(f"{source}: has no coordinates; check a file of conformers")
     else:
-        found = (_from_set(one, told=suffix == ".parquet") for one in read_ensembles(source))
+        found = (_from_set(one, told=suffix in TOLD) for one in read_ensembles(source))
     first = next(found, None)
     return iter(()) if first is None else itertools.chain([first], found)
 
@@ -139,31 +134,3 @@ def _shaped(mol: Mol | None, where: str, error: MoleculeError | None) -> tuple[M
     if mol is not None and not mol.GetNumConformers():
         return None, MoleculeError(f"{where}: {NO_SHAPE}")
     return mol, error
-
-
-def _from_json_lines(source: str) -> Iterator[Candidate]:
-    """The lines that `confgen generate` writes; what makes a line unreadable is an error of its own."""
-    with open_text(source) as text:
-        number = 0
-        try:
-            for number, line in enumerate(text, start=1):
-                if line.strip():
-                    yield _from_json(line, f"{source}:{number}")
-        except READ_ERRORS as error:
-            broken = f"{source}:{number + 1}: damaged or cut short here ({cause(error)}); repair the file"
-            yield Candidate("", f"{source}:{number + 1}", None, error=MoleculeError(broken))
-
-
-def _from_json(line: str, origin: str) -> Candidate:
-    name = ""
-    try:
-        row: dict[str, Any] = json.loads(line)
-        name = str(row.get("name", ""))
-        mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
-        pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
-    except MoleculeError as error:
-        return Candidate(name, origin, None, error=error)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{origin}: no line of conformers ({str(error)[:80] or type(error).__name__}); write it with confgen"
-        return Candidate(name, origin, None, error=MoleculeError(reason))
-    return _from_set(ConformerSet(name or row["smiles"], origin, with_positions(mol, pos)), told=True)

@@ -1,8 +1,9 @@
-"""Conformer ensembles from files: multi-conformer SDF, Parquet, and GEOM's pickles."""
+"""Conformer ensembles from files: multi-conformer SDF, extended XYZ, JSON lines, Parquet, and GEOM's pickles."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,20 @@ from rdkit.Chem import Mol
 
 from confgen.errors import InputError, MoleculeError
 from confgen.formats import boltzmann_weights
+from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, stereo_from_3d, with_positions
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
-from confgen.sdf import sdf_groups
+from confgen.readers import READ_ERRORS, cause, open_text
+from confgen.sdf import Group, sdf_groups
 
 COLUMNS = ("smiles", "num_confs", "num_atoms", "positions")
-OPTIONAL = ("name", "id", "energies")
+OPTIONAL = ("name", "id", "energies", "boltzmann_weight")
 ROWS = 64  # of a Parquet file held at once
 PICKLES = (".pickle", ".pkl", ".pckl")
-KINDS = ".sdf, .sdf.gz, .parquet, .pickle, or a directory of pickles"
+JSON_LINES = (".jsonl", ".ndjson")
+XYZ = (".xyz", ".extxyz")
+KINDS = ".sdf, .xyz, .jsonl (also .gz), .parquet, .pickle, or a directory of pickles"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class ConformerSet:
 def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
     """The molecules of a file, in its order; one that cannot be had comes with its error, and reading goes on.
 
-    .sdf and .sdf.gz: consecutive records of one title and one graph are one molecule. .parquet: one row each.
+    .sdf: consecutive records of one title and one graph are one molecule. .xyz: those that confgen wrote. .jsonl: one
+    line each, as confgen writes them. These may end in .gz. .parquet: one row each.
     .pickle, .pkl or a directory of them: GEOM's `rdkit_folder` form.
     Raises: InputError, at once, if the file cannot be read at all or holds no molecule; later, for a pickle of a
             directory that asks for more than molecules and plain data.
@@ -61,7 +67,11 @@ def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
     if path.is_dir():
         sets = _from_directory(path)
     elif suffix in (".sdf", ".sd", ".mol", ".mdl"):
-        sets = _from_sdf(path)
+        sets = _from_groups(sdf_groups(path))
+    elif suffix in XYZ:
+        sets = _from_groups(xyz_groups(path))
+    elif suffix in JSON_LINES:
+        sets = json_lines(path)
     elif suffix == ".parquet":
         sets = _from_parquet(path)
     elif suffix in PICKLES:
@@ -74,8 +84,38 @@ def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
     return itertools.chain([first], sets)
 
 
-def _from_sdf(path: Path) -> Iterator[ConformerSet]:
-    for group in sdf_groups(path):
+def json_lines(path: Path) -> Iterator[ConformerSet]:
+    """The lines that `confgen generate` writes; what makes a line unreadable is an error of its own."""
+    with open_text(str(path)) as text:
+        number = 0
+        try:
+            for number, line in enumerate(text, start=1):
+                if line.strip():
+                    yield _from_json(line, f"{path}:{number}")
+        except READ_ERRORS as error:
+            broken = f"{path}:{number + 1}: damaged or cut short here ({cause(error)}); repair the file"
+            yield ConformerSet("", f"{path}:{number + 1}", None, error=MoleculeError(broken))
+
+
+def _from_json(line: str, origin: str) -> ConformerSet:
+    name = ""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        name = str(row.get("name", ""))
+        mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
+        pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
+        energies = _relative(_complete(row.get("energies_kcal_mol"), len(pos)))
+        weights = _normalised(_complete(row.get("boltzmann_weights"), len(pos)), energies)
+    except MoleculeError as error:
+        return ConformerSet(name, origin, None, error=error)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{origin}: no line of conformers ({str(error)[:80] or type(error).__name__}); write it with confgen"
+        return ConformerSet(name, origin, None, error=MoleculeError(reason))
+    return ConformerSet(name or row["smiles"], origin, with_positions(mol, pos), energies, weights)
+
+
+def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:
+    for group in groups:
         if group.mol is None:
             yield ConformerSet(group.name, group.origin, None, error=group.error)
             continue
@@ -123,10 +163,12 @@ def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:
             raise MoleculeError(f"{label(mol)}: has {len(pos)} coordinates for {count} conformers of {num_atoms} atoms")
     except MoleculeError as error:
         return ConformerSet(name, origin, None, error=error)
-    energies = row["energies"].as_py() if "energies" in row else None
-    relative = _relative(energies if energies and len(energies) == count else None)
+    energies, weights = (row[key].as_py() if key in row else None for key in ("energies", "boltzmann_weight"))
+    relative = _relative(_complete(energies, count))
     mol = with_positions(mol, pos.reshape(count, num_atoms, 3))
-    return ConformerSet(name or row["smiles"].as_py(), origin, mol, relative, _normalised(None, relative))
+    return ConformerSet(
+        name or row["smiles"].as_py(), origin, mol, relative, _normalised(_complete(weights, count), relative)
+    )
 
 
 def _from_directory(path: Path) -> Iterator[ConformerSet]:
@@ -173,6 +215,12 @@ def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet
     weights = _normalised(found.weights and [found.weights[number] for number in kept], energies)
     base.SetProp("_Name", name)
     return ConformerSet(name, origin, with_positions(base, np.concatenate(pos)), energies, weights, notes=notes)
+
+
+def _complete(values: Sequence[float | None] | None, count: int) -> list[float] | None:
+    """The numbers, if there is one for each of `count` conformers."""
+    known = [float(value) for value in values or () if value is not None]
+    return known if count and len(known) == count and len(values or ()) == count else None
 
 
 def _relative(energies: Sequence[float | None] | None) -> np.ndarray | None:

@@ -1,4 +1,13 @@
-"""Conformer ensembles as text or table rows: one function for each file format."""
+"""Conformer ensembles as text or table rows: one function for each file format.
+
+Parquet, one row for each molecule of K conformers and N atoms:
+id, name, smiles, num_atoms, num_confs, charge, theory, source (where the molecule stood), seed, weights,
+confgen_version: of the molecule; `tags`: those of the input, a JSON object of strings.
+positions: K x N x 3 numbers in angstrom, in the atom order of `smiles`, every conformer centred.
+energies: K numbers, above the lowest.   failed_checks: K lists of names.   conformer_sources: K times `source`.
+energy_kcal_mol, relative_energy_kcal_mol, boltzmann_weight, relaxation, energy_method: K entries each, as the tags of
+the same names in other formats; null where nothing is known.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +33,17 @@ ROOM_TEMPERATURE_K = 298.15
 
 # Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
 SMILES_TAG = "confgen_smiles"
+# Tags of a conformer that was relaxed, or whose energy is known.
+ENERGY_TAGS = ("energy_kcal_mol", "relative_energy_kcal_mol", "boltzmann_weight", "energy_method", "relaxation")
+Tags = dict[str, str | float]
 # Tags written by confgen; the same tags in the input describe some earlier conformer and are dropped.
 OWN_TAGS = (
     "conformer",
     "energy_kcal_mol",
     "relative_energy_kcal_mol",
     "boltzmann_weight",
+    "energy_method",
+    "relaxation",
     "valid",
     "failed_checks",
     "source",
@@ -85,20 +99,27 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
 
 
 def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
-    """One extended XYZ frame per conformer, readable by ASE; name, SMILES, charge and tags in the comment line."""
+    """One extended XYZ frame per conformer, readable by ASE; name, SMILES, charge and tags in the comment line.
+
+    `mapped_smiles` has every atom, numbered from 1 by its line in the frame. Since readers take a name such as 007 for
+    a number, `confgen` is a JSON object with the exact name, the origin and the tags of the input.
+    """
     import ase
     import ase.io
 
-    smiles = _smiles(mol)
+    smiles, mapped = _smiles(mol), _mapped_smiles(mol)
+    exact = _ase_json({"name": ensemble.name, "origin": ensemble.origin, "tags": _kept_tags(mol)})
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     frames = []
     for conformer, tags in zip(mol.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
         atoms = ase.Atoms(numbers=numbers, positions=conformer.GetPositions())
         atoms.info = {
-            "name": _one_line(ensemble.name),
-            "smiles": smiles,
+            "name": _ase_text(_one_line(ensemble.name)),
+            "smiles": _ase_text(smiles),
             "charge": Chem.GetFormalCharge(mol),
             **tags,
+            "mapped_smiles": _ase_text(mapped),
+            "confgen": exact,  # ASE reads text that begins with _JSON as such
         }
         frames.append(atoms)
     text = io.StringIO()
@@ -109,6 +130,7 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
 def jsonl_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     """One line per molecule; `positions` is K x N x 3 in angstrom, in the atom order of `smiles`."""
     smiles, positions = _in_smiles_order(mol)
+    per_conformer = energy_tags(ensemble, mol.GetNumConformers())
     row = {
         "name": ensemble.name,
         "origin": ensemble.origin,
@@ -117,13 +139,17 @@ def jsonl_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
         "num_atoms": mol.GetNumAtoms(),
         "num_confs": mol.GetNumConformers(),
         "positions": positions.round(4).tolist(),
-        "energies_kcal_mol": None if ensemble.energies is None else [float(e) for e in ensemble.energies],
+        "energies_kcal_mol": _column(per_conformer, "energy_kcal_mol"),
+        "relative_energies_kcal_mol": _column(per_conformer, "relative_energy_kcal_mol"),
+        "boltzmann_weights": _column(per_conformer, "boltzmann_weight"),
+        "energy_methods": _column(per_conformer, "energy_method"),
+        "relaxations": _column(per_conformer, "relaxation"),
         "failed_checks": [list(failed) for failed in ensemble.checks],
         "sources": list(ensemble.sources),
         "seed": ensemble.seed,
         "weights": ensemble.weights,
         "confgen_version": confgen_version(),
-        "tags": {tag: value for tag, value in _input_tags(mol).items() if tag not in OWN_TAGS},
+        "tags": _kept_tags(mol),
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
@@ -132,14 +158,15 @@ def parquet_row(ensemble: EnsembleLike, mol: Chem.Mol) -> dict[str, object]:
     """One row of an ensemble file as `confgen train` reads it; conformers centred, energies relative to the lowest."""
     smiles, positions = _in_smiles_order(mol)
     positions = positions - positions.mean(axis=1, keepdims=True)
-    energies = ensemble.energies
+    per_conformer = energy_tags(ensemble, mol.GetNumConformers())
+    relative = _column(per_conformer, "relative_energy_kcal_mol")
     return {
         "name": _unicode(ensemble.name),
         "smiles": smiles,
         "num_atoms": mol.GetNumAtoms(),
         "num_confs": mol.GetNumConformers(),
         "positions": positions.round(4).astype(np.float32).ravel(),
-        "energies": None if energies is None else [float(e - min(energies)) for e in energies],
+        "energies": None if relative is None or None in relative else relative,
         "charge": Chem.GetFormalCharge(mol),
         "theory": f"confgen {ensemble.weights}",
         "source": _unicode(ensemble.origin),
@@ -148,6 +175,8 @@ def parquet_row(ensemble: EnsembleLike, mol: Chem.Mol) -> dict[str, object]:
         "confgen_version": confgen_version(),
         "failed_checks": [list(failed) for failed in ensemble.checks],
         "conformer_sources": list(ensemble.sources),
+        **{tag: _column(per_conformer, tag) for tag in ENERGY_TAGS},
+        "tags": _unicode(json.dumps(_kept_tags(mol), ensure_ascii=False)),
     }
 
 
@@ -172,6 +201,9 @@ def parquet_schema() -> pa.Schema:
         "confgen_version": text,
         "failed_checks": pa.list_(pa.list_(text)),
         "conformer_sources": pa.list_(text),
+        **dict.fromkeys(ENERGY_TAGS[:3], pa.list_(pa.float64())),
+        **dict.fromkeys(ENERGY_TAGS[3:], pa.list_(text)),
+        "tags": text,
     }
     return pa.schema(list(fields.items()))
 
@@ -182,18 +214,12 @@ def parquet_schema() -> pa.Schema:
 def _conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str | int | float | bool]]:
     """The tags of every conformer, in the order of OWN_TAGS; those of energies only if there are energies."""
     count = mol.GetNumConformers()
-    energies = ensemble.energies
     assert len(ensemble.checks) == len(ensemble.sources) == count, "one entry for each conformer"
-    assert energies is None or len(energies) == count, "one energy for each conformer"
-    weights = boltzmann_weights(energies) if energies is not None else []
+    per_conformer = energy_tags(ensemble, count)
     version = confgen_version()
     rows = []
     for index, (failed, source) in enumerate(zip(ensemble.checks, ensemble.sources, strict=True)):
-        row: dict[str, str | int | float | bool] = {"conformer": index + 1}
-        if energies is not None:
-            row["energy_kcal_mol"] = round(energies[index], 4)
-            row["relative_energy_kcal_mol"] = round(energies[index] - min(energies), 4)
-            row["boltzmann_weight"] = round(weights[index], 6)
+        row: dict[str, str | int | float | bool] = {"conformer": index + 1, **per_conformer[index]}
         row["valid"] = not failed
         row["failed_checks"] = ", ".join(failed)
         row["source"] = source
@@ -202,6 +228,47 @@ def _conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str
         row["confgen_version"] = version
         rows.append(row)
     return rows
+
+
+def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
+    """What is known of each conformer's energy and relaxation, as tags of ENERGY_TAGS; what is not known is left out.
+
+    The ensemble need not have `boltzmann_weights`, `energy_method` or `relaxations`. Without weights they follow from
+    the energies, if all of those are known.
+    """
+    energies = _floats(ensemble.energies, count)
+    known = [energy for energy in energies if energy is not None]
+    given = getattr(ensemble, "boltzmann_weights", None)
+    weights = _floats(boltzmann_weights(known) if given is None and known and len(known) == count else given, count)
+    relaxations = list(getattr(ensemble, "relaxations", None) or [""] * count)
+    assert len(relaxations) == count, "one relaxation for each conformer"
+    rows = []
+    for energy, weight, relaxation in zip(energies, weights, relaxations, strict=True):
+        row: Tags = {}
+        if energy is not None:
+            row["energy_kcal_mol"] = round(energy, 4)
+            row["relative_energy_kcal_mol"] = round(energy - min(known), 4)
+        if weight is not None:
+            row["boltzmann_weight"] = round(weight, 6)
+        if energy is not None and (method := getattr(ensemble, "energy_method", "")):
+            row["energy_method"] = method
+        if relaxation:
+            row["relaxation"] = relaxation
+        rows.append(row)
+    return rows
+
+
+def _floats(values: Sequence[float] | None, count: int) -> list[float | None]:
+    """A number for each of `count` conformers, None where it is not finite or there are none."""
+    if values is None:
+        return [None] * count
+    assert len(values) == count, "one number for each conformer"
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _column(rows: list[Tags], tag: str) -> list[str | float | None] | None:
+    """A tag of all conformers, None if no conformer has it."""
+    return [row.get(tag) for row in rows] if any(tag in row for row in rows) else None
 
 
 def boltzmann_weights(energies: Sequence[float], temperature_k: float = ROOM_TEMPERATURE_K) -> list[float]:
@@ -218,6 +285,11 @@ def _input_tags(mol: Chem.Mol) -> dict[str, str]:
         with contextlib.suppress(UnicodeDecodeError):  # readers decode what they read; the molecule must not be lost
             tags[tag] = mol.GetProp(tag)
     return tags
+
+
+def _kept_tags(mol: Chem.Mol) -> dict[str, str]:
+    """The tags of the input that are written along, all but those of OWN_TAGS."""
+    return {tag: value for tag, value in _input_tags(mol).items() if tag not in OWN_TAGS}
 
 
 def _unicode(text: str) -> str:
@@ -245,6 +317,29 @@ def _sdf_value(value: str) -> str:
 def _smiles(mol: Chem.Mol) -> str:
     """Isomeric SMILES, with those hydrogens that carry stereochemistry."""
     return str(Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False)))
+
+
+def _ase_json(content: object) -> str:
+    """JSON as ASE reads it in a comment line, where it takes single backslashes for its own."""
+    text = json.dumps(content).replace('\\"', "\\u0022").replace("\\", "\\\\")
+    return f"_JSON {text}"
+
+
+def _ase_text(text: str) -> str:
+    """Text as ASE reads it in a comment line, where a backslash is doubled if the text stands in quotes."""
+    import ase.io.extxyz
+
+    quoted = ase.io.extxyz.escape(text).startswith('"')
+    return text.replace("\\", "\\\\") if quoted else text
+
+
+def _mapped_smiles(mol: Chem.Mol) -> str:
+    """Isomeric SMILES with explicit hydrogens and every atom's number, from 1, as its map number."""
+    numbered = Chem.Mol(mol)
+    numbered.RemoveAllConformers()
+    for atom in numbered.GetAtoms():
+        atom.SetAtomMapNum(atom.GetIdx() + 1)
+    return str(Chem.MolToSmiles(numbered))
 
 
 def _in_smiles_order(mol: Chem.Mol) -> tuple[str, np.ndarray]:

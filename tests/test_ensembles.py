@@ -221,7 +221,8 @@ def test_conformers_of_geom_that_are_another_molecule_are_left_out_and_named(
         ("a.parquet", b"PAR1 not really", "cannot be read as Parquet"),
         ("a.parquet", b"", "cannot be read as Parquet"),
         ("a.pickle", b"nonsense", "cannot be read as a pickle"),
-        ("a.xyz", b"3\n", "unknown kind of file"),
+        ("a.pdb", b"3\n", "unknown kind of file"),
+        ("a.xyz", b"3\n", "cut short"),
         ("a.smi", b"CCO", "unknown kind of file"),
     ],
 )

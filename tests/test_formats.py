@@ -215,6 +215,9 @@ def test_jsonl_line_tells_everything_about_the_ensemble(tmp_path: Path) -> None:
     write_ensembles([Ensemble(mol, energies=[1.0, 0.5])], tmp_path / "out.jsonl")
     row = json.loads((tmp_path / "out.jsonl").read_text())
     del row["positions"], row["confgen_version"], row["smiles"]
+    assert row.pop("relative_energies_kcal_mol") == [0.5, 0.0]
+    assert row.pop("boltzmann_weights") == pytest.approx([0.3007, 0.6993], abs=1e-4)
+    assert row.pop("energy_methods") is row.pop("relaxations") is None
     assert row == {
         "name": "ethanol",
         "origin": "mols.smi:7",

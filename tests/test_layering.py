@@ -60,6 +60,7 @@ LAYERS = {
     "drafts": 5,
     "ensembles": 5,
     "formats": 5,
+    "frames": 5,
     "generate": 5,
     "mixture": 5,
     "pickles": 5,
