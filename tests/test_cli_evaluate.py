@@ -320,11 +320,11 @@ def test_files_are_compared_without_torch(reference: str) -> None:
 # Generating on the spot
 
 
-def test_generate_makes_two_conformers_for_each_reference(reference: str, weights: Path) -> None:
+def test_generate_makes_at_most_two_conformers_for_each_reference(reference: str, weights: Path) -> None:
     (evaluation,) = scored(reference, "--generate", "-w", weights, "--limit", 2)["evaluations"]
     assert evaluation["method"] == "confgen"
     assert "tiny" in evaluation["source"]
-    assert [scores["num_generated"] for scores in evaluation["scores"]] == [6, 6]
+    assert all(1 <= scores["num_generated"] <= 6 for scores in evaluation["scores"])  # fewer where they are alike
     assert all(scores["amr_r"] > 0 for scores in evaluation["scores"])
 
 
