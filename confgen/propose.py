@@ -26,7 +26,7 @@ from confgen.schedule import karras_sigmas
 from confgen.starts import own_positions, representative_starts
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
-STARTS = ("harmonic", "etkdg", "input")
+STARTS = ("harmonic", "etkdg", "mmff94s", "input")
 # Products of fewer rows go through other kernels, which round differently: one or two conformers are filled up to
 # this number with copies, so that results are equal bit by bit whatever the batch (measured: 5e-4 angstrom without).
 FEWEST = 4
@@ -35,7 +35,7 @@ FEWEST = 4
 @dataclass(frozen=True)
 class StartSettings:
     """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates taken to be at level `sigma`;
-    `input`, the same with the molecule's own.
+    `mmff94s`, the same with these relaxed by MMFF94s; `input`, with the molecule's own.
 
     noise: share of the noise of that level that is really added to the coordinates. With 1 the sampler draws from
            what the network has learned about molecules like the one noised; with less, at a lower temperature: it
@@ -136,8 +136,9 @@ def _runs(
     """Which conformers are sampled together, with the positions (K, T, 3) they start from; None for the prior."""
     tokens = is_token(mol)
     found: list[np.ndarray | None] = [None] * len(seeds)
-    if start.start == "etkdg":
-        found = representative_starts(mol, seeds, start.pool, deadline, core)
+    if start.start in ("etkdg", "mmff94s"):
+        relaxed = start.start == "mmff94s"
+        found = representative_starts(mol, seeds, start.pool, deadline, core, relaxed=relaxed)
     elif start.start == "input":
         found = [own_positions(mol)] * len(seeds)
     known = {k: pos[tokens] for k, pos in enumerate(found) if pos is not None}

@@ -10,45 +10,75 @@ from collections.abc import Sequence
 import numpy as np
 from rdkit import Chem
 
+from confgen.distinct import distances, distinct
 from confgen.embed import embed, embed_core
 from confgen.errors import MoleculeError
+from confgen.forcefields import minimise, mmff94s, uff
 from confgen.molecule import label, positions, stereo_from_3d, with_positions
-from confgen.rmsd import rmsd_heavy_matrix
 from confgen.scaffold import Core
 from confgen.select import k_medoids
 
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
-MAX_MATCHES = 100  # graph isomorphisms tried in comparing starts; a tie that is missed does little harm
 STRIDE = 0x9E3779B97F4A7C15  # between the seeds of one start's candidates, so that neighbouring seeds share none
+SAME_MINIMUM = 0.3  # angstrom, heavy-atom RMSD below which two relaxed candidates count as one
+RELAXATION_STEPS = 300
 
 
 def representative_starts(
-    mol: Chem.Mol, seeds: Sequence[int], pool: int, deadline: float | None = None, core: Core | None = None
+    mol: Chem.Mol,
+    seeds: Sequence[int],
+    pool: int,
+    deadline: float | None = None,
+    core: Core | None = None,
+    *,
+    relaxed: bool = False,
 ) -> list[np.ndarray | None]:
     """Positions (N, 3) angstrom of all atoms for every seed, the k medoids of `pool` times as many of RDKit's.
 
     They follow from the molecule, all seeds together, and the pool. None where too few could be embedded.
     deadline: `time.monotonic()` after which no more are made.
     core: atoms to be near given coordinates, see `embed_core`.
+    relaxed: by MMFF94s (UFF where it lacks parameters), and of those in the same minimum only the lowest counts. If the
+             minima do not suffice, unrelaxed ones make up the number.
 
     Why: the conformers of a pool lie close together where distance geometry happens to end up often. Of 24 molecules
     of the validation set, the starts that stand for a pool of three times as many gave COV-R 51.5% against 42.1% of as
-    many drawn at random, at the same precision.
+    many drawn at random, at the same precision. Relaxed, on 19 others: 63.9% against 60.4%, COV-P 52.3% against 47.1%.
     """
-    if pool == 1:
+    if pool == 1 and not relaxed:
         return _embedded(mol, seeds, deadline, core)
     starts: list[np.ndarray | None] = []
     for first in range(0, len(seeds), BLOCK):
         block = seeds[first : first + BLOCK]
         candidate_seeds = [(seed + STRIDE * k) % 2**63 for k in range(pool) for seed in block]
         found = _embedded(mol, candidate_seeds, deadline, core)
-        known = [pos for pos in found if pos is not None]
-        if len(known) > len(block):
-            candidates = with_positions(mol, np.array(known))
-            chosen = k_medoids(rmsd_heavy_matrix(candidates, candidates, MAX_MATCHES), len(block))
-            known = [known[k] for k in chosen]
-        starts += [*known, *[None] * (len(block) - len(known))]
+        known = np.array([pos for pos in found if pos is not None]).reshape(-1, mol.GetNumAtoms(), 3)
+        chosen = _minima(mol, known, len(block), deadline, core) if relaxed else _medoids(mol, known, len(block))
+        starts += [*chosen, *[None] * (len(block) - len(chosen))]
     return starts
+
+
+def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:
+    """Those of the positions (K, N, 3) that stand for all of them best, at most `count`."""
+    if len(pos) <= count:
+        return pos
+    return pos[k_medoids(distances(with_positions(mol, pos)), count)]
+
+
+def _minima(mol: Chem.Mol, pos: np.ndarray, count: int, deadline: float | None, core: Core | None) -> np.ndarray:
+    """The minima that positions (K, N, 3) relax to, as `_medoids`, and if they are too few, positions as they are."""
+    candidates = with_positions(mol, pos)
+    field = (mmff94s(candidates) or uff(candidates)) if len(pos) else None
+    if field is None:
+        return _medoids(mol, pos, count)
+    for atom in () if core is None else core.atoms:
+        field.field.AddFixedPoint(int(atom))
+    done = minimise(candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
+    lowest_first = np.argsort([attempt.after_kcal_mol for attempt in done], kind="stable")
+    relaxed = np.array([attempt.pos for attempt in done])
+    apart = distinct(with_positions(mol, relaxed), lowest_first.tolist(), SAME_MINIMUM)
+    others = np.setdiff1d(np.arange(len(pos)), apart)[: max(0, count - len(apart))]
+    return np.concatenate((_medoids(mol, relaxed[apart], count), pos[others]))
 
 
 def _embedded(

@@ -93,9 +93,9 @@ def generate(
         typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING, help="How the noise is removed."),
     ] = None,
     start: Annotated[
-        Literal["harmonic", "etkdg", "input"] | None,
+        Literal["harmonic", "etkdg", "mmff94s", "input"] | None,
         typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
-                     help="What to start from: noise, RDKit's coordinates, or those of the input."),
+                     help="What to start from: noise, RDKit's coordinates, these after MMFF94s, or those of the input."),
     ] = None,
     rounds: Annotated[
         int | None,
