@@ -95,7 +95,7 @@ def generate(
     start: Annotated[
         Literal["harmonic", "etkdg", "mmff94s", "input"] | None,
         typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
-                     help="What to start from: noise, RDKit's coordinates, these after MMFF94s, or those of the input."),
+                     help="What to start from: noise, RDKit's coordinates, these after MMFF94s, or the input's."),
     ] = None,
     rounds: Annotated[
         int | None,
