@@ -128,7 +128,7 @@ def _propose_whole(
             continue
         tokens = propose(
             part, seeds, weights.denoiser, settings.sampler, settings.start,
-            batch_size=settings.batch_size, deadline=deadline, core=among(core, own),
+            batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
         )  # fmt: skip
         finished = complete(part, tokens)
         parts.append(positions(finished))

@@ -74,6 +74,7 @@ def propose(
     batch_size: int | None = None,
     deadline: float | None = None,
     core: Core | None = None,
+    dielectric: float | None = None,
 ) -> np.ndarray:
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
@@ -83,6 +84,7 @@ def propose(
     deadline:   `time.monotonic()` after which MoleculeError is raised.
     core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
                 exactly there.
+    dielectric: constant of the surroundings for starts relaxed by MMFF94s.
     A conformer whose ETKDG start cannot be embedded starts from the harmonic prior. Raises MoleculeError if it is to
     start from its own coordinates and has none.
     """
@@ -113,7 +115,7 @@ def propose(
             core_tokens, weights = of_tokens_only(mol, core)
             sampled = clamp(denoise, core_tokens, weights)
         done = np.empty((len(seeds), tokens, 3))
-        for rows, known in _runs(mol, seeds, start, at_once, deadline, core):
+        for rows, known in _runs(mol, seeds, start, at_once, deadline, core, dielectric):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
             clean = None if known is None else torch.from_numpy(known[padded]).to(device, torch.float32)
             own = _sample([seeds[rows[k]] for k in padded], clean, sampled, graph.mask, root, settings, start)
@@ -131,14 +133,20 @@ def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
 
 
 def _runs(
-    mol: Chem.Mol, seeds: Sequence[int], start: StartSettings, at_once: int, deadline: float | None, core: Core | None
+    mol: Chem.Mol,
+    seeds: Sequence[int],
+    start: StartSettings,
+    at_once: int,
+    deadline: float | None,
+    core: Core | None,
+    dielectric: float | None,
 ) -> Iterator[tuple[list[int], np.ndarray | None]]:
     """Which conformers are sampled together, with the positions (K, T, 3) they start from; None for the prior."""
     tokens = is_token(mol)
     found: list[np.ndarray | None] = [None] * len(seeds)
     if start.start in ("etkdg", "mmff94s"):
         relaxed = start.start == "mmff94s"
-        found = representative_starts(mol, seeds, start.pool, deadline, core, relaxed=relaxed)
+        found = representative_starts(mol, seeds, start.pool, deadline, core, relaxed=relaxed, dielectric=dielectric)
     elif start.start == "input":
         found = [own_positions(mol)] * len(seeds)
     known = {k: pos[tokens] for k, pos in enumerate(found) if pos is not None}

@@ -31,7 +31,7 @@ class GenerateSettings:
     attempts:      how often a conformer that fails a check is sampled again before ETKDG has to step in.
     batch_size:    conformers per network call, None for what fits.     timeout_s: limit per molecule.
     relax:         a method of `relax.METHODS`, or a function mol -> ASE calculator.
-    dielectric:    constant of the medium for the relaxation, None for vacuum.
+    dielectric:    constant of the medium for the relaxation, and for a start from MMFF94s; None for vacuum.
     temperature_k: of the Boltzmann weights.
     rms:           angstrom; of two conformers closer than this (heavy atoms), one is replaced by another; 0 keeps all.
     ewindow:       kcal/mol above the lowest conformer beyond which one is dropped, None for no limit.
@@ -79,8 +79,8 @@ class GenerateSettings:
             raise CannotStart(f"select is {self.select!r}; choose one of {', '.join(WAYS)}")
         if not 1 <= self.oversample < math.inf:
             raise CannotStart(f"oversample is {self.oversample}; give 1 or more")
-        scored = self.relax == "none" and self.needs_energies
-        check_method(SCORING if scored else self.relax, self.dielectric)
+        by_mmff = self.relax == "none" and (self.needs_energies or self.start.start == "mmff94s")
+        check_method(SCORING if by_mmff else self.relax, self.dielectric)
 
     @property
     def needs_energies(self) -> bool:

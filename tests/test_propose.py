@@ -108,7 +108,7 @@ def test_an_etkdg_start_stays_near_its_coordinates(oracle: Callable[..., Any], m
     [known] = perfect.known.values()
     full = np.zeros((mol.GetNumAtoms(), 3))
     full[is_token(mol)] = known[1].numpy()
-    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__: [full for _ in seeds])
+    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__, **___: [full for _ in seeds])
     pos = torch.from_numpy(propose(mol, SEEDS, perfect, settings(), StartSettings("etkdg", 0.02)))
     torch.testing.assert_close(
         torch.cdist(pos, pos), torch.cdist(known[1:2], known[1:2]).expand(5, -1, -1), atol=0.05, rtol=0
@@ -121,7 +121,7 @@ def test_a_second_round_goes_on_from_the_first(denoiser: Denoiser, monkeypatch: 
     def start_at(pos: np.ndarray) -> None:
         whole = np.zeros((len(pos), mol.GetNumAtoms(), 3))
         whole[:, is_token(mol)] = pos
-        monkeypatch.setattr(module, "representative_starts", lambda *_: list(whole))
+        monkeypatch.setattr(module, "representative_starts", lambda *_, **__: list(whole))
 
     quiet = StartSettings("etkdg", 0.3, noise=0.0)
     twice = propose(mol, SEEDS, denoiser, settings(), replace(quiet, rounds=2))
@@ -143,7 +143,7 @@ def test_a_conformer_that_cannot_be_embedded_starts_from_the_prior(
     denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__: [None for _ in seeds])
+    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__, **___: [None for _ in seeds])
     fallen_back = propose(mol, SEEDS, denoiser, settings(), ETKDG)
     np.testing.assert_allclose(fallen_back, propose(mol, SEEDS, denoiser, settings(), HARMONIC), atol=1e-3)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 
 from confgen import starts
+from confgen.distinct import distinct
 from confgen.embed import embed
+from confgen.forcefields import minimise, mmff94s
 from confgen.molecule import read_molecule, with_positions
 from confgen.rmsd import rmsd_heavy_matrix
-from confgen.starts import representative_starts
+from confgen.starts import SAME_MINIMUM, representative_starts
 
 SEEDS = [11, 2**62, 5, 3]
 FLEXIBLE = "CCOC(=O)CCCN"
@@ -51,3 +54,36 @@ def test_many_starts_are_chosen_block_by_block() -> None:
 def test_after_the_deadline_no_start_is_made() -> None:
     mol = read_molecule(FLEXIBLE)
     assert representative_starts(mol, SEEDS, 3, deadline=time.monotonic() - 1) == [None] * len(SEEDS)
+
+
+def test_relaxed_starts_are_minima_that_differ() -> None:
+    mol = read_molecule("CCCOC(=O)CC")
+    starts = [pos for pos in representative_starts(mol, range(4), 3, relaxed=True) if pos is not None]
+    pool = with_positions(mol, np.array(starts))
+    field = mmff94s(pool)
+    assert field is not None
+    downhill = minimise(pool, np.array(starts), field, max_steps=300, deadline=None, threads=1)
+    assert [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in downhill] == pytest.approx(
+        [0] * 4, abs=0.05
+    )
+    assert len(distinct(pool, range(4), SAME_MINIMUM)) == 4
+
+
+def test_a_molecule_with_one_minimum_starts_elsewhere_too() -> None:
+    starts = representative_starts(read_molecule("CC"), range(3), 2, relaxed=True)
+    assert len([pos for pos in starts if pos is not None]) == 3
+
+
+def test_starts_of_a_molecule_that_mmff_lacks_are_relaxed_all_the_same() -> None:
+    starts = representative_starts(read_molecule("B(O)(O)c1ccccc1"), range(2), 1, relaxed=True)
+    assert all(pos is not None for pos in starts)
+
+
+def test_a_dielectric_gives_other_minima() -> None:
+    mol = read_molecule("[NH3+]CCC(=O)[O-]")
+    vacuum, water = (
+        representative_starts(mol, range(2), 1, relaxed=True, dielectric=medium) for medium in (None, 80.0)
+    )
+    assert vacuum[0] is not None
+    assert water[0] is not None
+    assert np.abs(vacuum[0] - water[0]).max() > 0.1

@@ -140,7 +140,7 @@ def generate(
     dielectric: Annotated[
         float | None,
         typer.Option(metavar="EPS", show_default="vacuum", rich_help_panel=AFTER,
-                     help="Dielectric constant of the medium for --relax, 80 for water."),
+                     help="Dielectric constant of the medium for --relax and --start mmff94s; 80 for water."),
     ] = None,
     temperature: Annotated[
         float | None,
