@@ -40,7 +40,7 @@ def representative_starts(
     deadline: `time.monotonic()` after which no more are made.
     core: atoms to be near given coordinates, see `embed_core`.
     relaxed: by MMFF94s (UFF where it lacks parameters), and of those in the same minimum only the lowest counts. If the
-             minima do not suffice, unrelaxed ones make up the number.
+             minima do not suffice, others in the same minima make up the number.
     dielectric: constant of the surroundings for MMFF94s, None for vacuum.
 
     Why: the conformers of a pool lie close together where distance geometry happens to end up often. Of 24 molecules
@@ -78,7 +78,7 @@ def _minima(
     core: Core | None,
     dielectric: float | None,
 ) -> np.ndarray:
-    """The minima that positions (K, N, 3) relax to, as `_medoids`, and if they are too few, positions as they are."""
+    """The minima that positions (K, N, 3) relax to, as `_medoids`; if they are too few, some of them twice."""
     candidates = with_positions(mol, pos)
     field = (mmff94s(candidates, dielectric) or uff(candidates)) if len(pos) else None
     if field is None:
@@ -90,7 +90,7 @@ def _minima(
     relaxed = np.array([attempt.pos for attempt in done])
     apart = distinct(with_positions(mol, relaxed), lowest_first.tolist(), SAME_MINIMUM)
     others = np.setdiff1d(np.arange(len(pos)), apart)[: max(0, count - len(apart))]
-    return np.concatenate((_medoids(mol, relaxed[apart], count), pos[others]))
+    return np.concatenate((_medoids(mol, relaxed[apart], count), relaxed[others]))
 
 
 def _embedded(

@@ -69,7 +69,7 @@ def test_relaxed_starts_are_minima_that_differ() -> None:
     assert len(distinct(pool, range(4), SAME_MINIMUM)) == 4
 
 
-def test_a_molecule_with_one_minimum_starts_elsewhere_too() -> None:
+def test_a_molecule_with_one_minimum_starts_there_every_time() -> None:
     starts = representative_starts(read_molecule("CC"), range(3), 2, relaxed=True)
     assert len([pos for pos in starts if pos is not None]) == 3
 
