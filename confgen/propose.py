@@ -26,6 +26,7 @@ from confgen.schedule import karras_sigmas
 from confgen.starts import own_positions, representative_starts
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
+DETERMINISTIC = ("heun", "dpmpp")  # samplers
 STARTS = ("harmonic", "etkdg", "mmff94s", "input")
 # Products of fewer rows go through other kernels, which round differently: one or two conformers are filled up to
 # this number with copies, so that results are equal bit by bit whatever the batch (measured: 5e-4 angstrom without).
@@ -115,11 +116,14 @@ def propose(
             core_tokens, weights = of_tokens_only(mol, core)
             sampled = clamp(denoise, core_tokens, weights)
         done = np.empty((len(seeds), tokens, 3))
-        for rows, known in _runs(mol, seeds, start, at_once, deadline, core, dielectric):
+        found = _starts(mol, seeds, start, deadline, core, dielectric)
+        twins = _twins(found) if start.noise == 0 and settings.sampler in DETERMINISTIC else {}
+        for rows, known in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
             clean = None if known is None else torch.from_numpy(known[padded]).to(device, torch.float32)
             own = _sample([seeds[rows[k]] for k in padded], clean, sampled, graph.mask, root, settings, start)
             done[rows] = own[: len(rows)]
+        done[list(twins)] = done[list(twins.values())]
     return done if core is None else held(core_tokens, done, weights)
 
 
@@ -132,25 +136,38 @@ def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
         raise MoleculeError(f"{label(mol)}: its heavy atoms hang together by a hydrogen only; leave it out")
 
 
-def _runs(
+def _starts(
     mol: Chem.Mol,
     seeds: Sequence[int],
     start: StartSettings,
-    at_once: int,
     deadline: float | None,
     core: Core | None,
     dielectric: float | None,
-) -> Iterator[tuple[list[int], np.ndarray | None]]:
-    """Which conformers are sampled together, with the positions (K, T, 3) they start from; None for the prior."""
-    tokens = is_token(mol)
+) -> list[np.ndarray | None]:
+    """Token positions (T, 3) that each conformer starts from; None for the prior."""
     found: list[np.ndarray | None] = [None] * len(seeds)
     if start.start in ("etkdg", "mmff94s"):
         relaxed = start.start == "mmff94s"
         found = representative_starts(mol, seeds, start.pool, deadline, core, relaxed=relaxed, dielectric=dielectric)
     elif start.start == "input":
         found = [own_positions(mol)] * len(seeds)
-    known = {k: pos[tokens] for k, pos in enumerate(found) if pos is not None}
-    for group in (list(known), [k for k in range(len(seeds)) if k not in known]):
+    tokens = is_token(mol)
+    return [None if pos is None else pos[tokens] for pos in found]
+
+
+def _twins(found: Sequence[np.ndarray | None]) -> dict[int, int]:
+    """Conformers that start where an earlier one does, and that one: without noise, they end where it does."""
+    first: dict[bytes, int] = {}
+    earlier = {k: first.setdefault(pos.tobytes(), k) for k, pos in enumerate(found) if pos is not None}
+    return {k: other for k, other in earlier.items() if other != k}
+
+
+def _runs(
+    found: Sequence[np.ndarray | None], wanted: Sequence[int], at_once: int
+) -> Iterator[tuple[list[int], np.ndarray | None]]:
+    """Which of the wanted conformers are sampled together, with the positions (K, T, 3) they start from, or None."""
+    known = {k: pos for k in wanted if (pos := found[k]) is not None}
+    for group in (list(known), [k for k in wanted if k not in known]):
         for first in range(0, len(group), at_once):
             rows = group[first : first + at_once]
             yield rows, np.stack([known[k] for k in rows]) if rows[0] in known else None

@@ -40,7 +40,7 @@ def representative_starts(
     deadline: `time.monotonic()` after which no more are made.
     core: atoms to be near given coordinates, see `embed_core`.
     relaxed: by MMFF94s (UFF where it lacks parameters), and of those in the same minimum only the lowest counts. If the
-             minima do not suffice, others in the same minima make up the number.
+             minima do not suffice, they come several times.
     dielectric: constant of the surroundings for MMFF94s, None for vacuum.
 
     Why: the conformers of a pool lie close together where distance geometry happens to end up often. Of 24 molecules
@@ -78,7 +78,7 @@ def _minima(
     core: Core | None,
     dielectric: float | None,
 ) -> np.ndarray:
-    """The minima that positions (K, N, 3) relax to, as `_medoids`; if they are too few, some of them twice."""
+    """The minima that positions (K, N, 3) relax to, as `_medoids`; if they are too few, several times."""
     candidates = with_positions(mol, pos)
     field = (mmff94s(candidates, dielectric) or uff(candidates)) if len(pos) else None
     if field is None:
@@ -88,9 +88,8 @@ def _minima(
     done = minimise(candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
     lowest_first = np.argsort([attempt.after_kcal_mol for attempt in done], kind="stable")
     relaxed = np.array([attempt.pos for attempt in done])
-    apart = distinct(with_positions(mol, relaxed), lowest_first.tolist(), SAME_MINIMUM)
-    others = np.setdiff1d(np.arange(len(pos)), apart)[: max(0, count - len(apart))]
-    return np.concatenate((_medoids(mol, relaxed[apart], count), relaxed[others]))
+    minima = relaxed[distinct(with_positions(mol, relaxed), lowest_first.tolist(), SAME_MINIMUM)]
+    return _medoids(mol, minima, count) if len(minima) >= count else minima[np.arange(count) % len(minima)]
 
 
 def _embedded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import nn
 
 from confgen import propose as module
 from confgen.denoiser import Denoiser
+from confgen.embed import embed
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import is_token, read_molecule
 from confgen.propose import StartSettings, propose
@@ -171,3 +172,23 @@ def test_the_molecule_is_left_alone(denoiser: Denoiser) -> None:
 def test_a_molecule_that_only_a_hydrogen_holds_together_is_a_molecule_error(denoiser: Denoiser) -> None:
     with pytest.raises(MoleculeError):
         propose(read_molecule("C[H]->[Pt](Cl)Cl"), SEEDS, denoiser, settings(), HARMONIC)
+
+
+def test_conformers_that_start_alike_without_noise_are_sampled_once(
+    denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol = read_molecule(ALANINE)
+    one, other = embed(mol, SEEDS[:2])
+    monkeypatch.setattr(module, "representative_starts", lambda *_, **__: [one, other, one])
+    rows: list[int] = []
+    true_sample = module._sample
+
+    def counted(seeds: Sequence[int], *rest: Any) -> np.ndarray:
+        rows.append(len(seeds))
+        return true_sample(seeds, *rest)
+
+    monkeypatch.setattr(module, "_sample", counted)
+    start = StartSettings(start="mmff94s", sigma=1.0, noise=0.0)
+    pos = propose(mol, [1, 2, 3], denoiser, settings(), start)
+    assert rows == [4]  # two, filled up to the fewest in a call
+    np.testing.assert_array_equal(pos[0], pos[2])
