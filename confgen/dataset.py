@@ -8,14 +8,12 @@ and the step, so a run that is resumed sees what it would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from rdkit import Chem, rdBase
 from safetensors import SafetensorError, safe_open
@@ -27,10 +25,11 @@ from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
 from confgen.molecule import is_token, with_positions
+from confgen.parquet import read_batches
 from confgen.prior import harmonic_root
 
 FORMAT = "confgen-pack-1"
-COLUMNS = ("smiles", "num_confs", "num_atoms", "positions")
+CHUNK = 256  # molecules that a process packs at once
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,11 @@ def packed(source: Path, cache: Path, workers: int = 2) -> Path:
 
 
 def _write_pack(source: Path, target: Path, workers: int) -> None:
+    chunks = (batch.to_pylist() for batch in read_batches(source, CHUNK))
     parts: list[dict[str, np.ndarray]] = []
     dropped = 0
     with ProcessPoolExecutor(workers) as pool, tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar:
-        for done in pool.map(_pack_rows, _chunks(source)):
+        for done in pool.map(_pack_rows, chunks):
             bar.update(len(done))
             dropped += sum(isinstance(part, str) for part in done)
             parts += [part for part in done if not isinstance(part, str)]
@@ -152,25 +152,6 @@ def _write_pack(source: Path, target: Path, workers: int) -> None:
     temporary = target.with_suffix(".tmp")
     save_file(arrays | offsets, temporary, metadata=notes)
     temporary.rename(target)
-
-
-def _chunks(source: Path) -> Iterator[list[dict[str, Any]]]:
-    try:
-        file = pq.ParquetFile(source)
-        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source}: cannot be read as Parquet ({error}); give a file of ensembles") from error
-    if missing:
-        raise InputError(f"{source}: column {missing[0]!r} is missing; ensembles need {', '.join(COLUMNS)}")
-    batches = file.iter_batches(batch_size=256, columns=list(COLUMNS))
-    while True:
-        try:
-            batch = next(batches, None)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{source}: is damaged ({error}); get it again") from error
-        if batch is None:
-            return
-        yield batch.to_pylist()
 
 
 def _pack_rows(rows: list[dict[str, Any]]) -> list[dict[str, np.ndarray] | str]:

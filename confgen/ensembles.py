@@ -18,12 +18,12 @@ from confgen.formats import boltzmann_weights
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, stereo_from_3d, with_positions
+from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
 from confgen.readers import READ_ERRORS, cause, open_text
 from confgen.sdf import Group, sdf_groups
 
-COLUMNS = ("smiles", "num_confs", "num_atoms", "positions")
-OPTIONAL = ("name", "id", "energies", "boltzmann_weight")
+OPTIONAL = ("name", "id", "energies", "boltzmann_weight")  # columns of a Parquet file
 ROWS = 64  # of a Parquet file held at once
 PICKLES = (".pickle", ".pkl", ".pckl")
 JSON_LINES = (".jsonl", ".ndjson")
@@ -126,27 +126,12 @@ def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:
 
 
 def _from_parquet(path: Path) -> Iterator[ConformerSet]:
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as Parquet ({_first_line(error)}); get it again") from None
-    if missing:
-        raise InputError(f"{path}: column '{missing[0]}' is missing; ensembles need {', '.join(COLUMNS)}")
-    columns = [name for name in (*COLUMNS, *OPTIONAL) if name in file.schema_arrow.names]
-    batches, number = file.iter_batches(batch_size=ROWS, columns=columns), 0
-    while True:
-        try:
-            batch = next(batches, None)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: is damaged after row {number} ({_first_line(error)}); get it again") from None
-        if batch is None:
-            return
+    number = 0
+    for batch in read_batches(path, ROWS, OPTIONAL):
         for index in range(batch.num_rows):
             number += 1
-            yield _from_row({name: batch.column(name)[index] for name in columns}, f"{path} row {number}")
+            row = {name: batch.column(name)[index] for name in batch.schema.names}
+            yield _from_row(row, f"{path} row {number}")
 
 
 def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:

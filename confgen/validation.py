@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from rdkit import Chem
 
 from confgen.checkpoint import Weights
@@ -16,6 +15,7 @@ from confgen.denoiser import Denoiser
 from confgen.errors import InputError
 from confgen.generate import ensembles_of
 from confgen.molecule import with_positions
+from confgen.parquet import read_batches
 from confgen.recipe import Recipe
 from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix
 from confgen.settings import raw_settings
@@ -56,12 +56,11 @@ def validator(recipe: Recipe) -> Validate | None:
 
 def _references(path: Path, count: int) -> list[tuple[Chem.Mol, Chem.Mol]]:
     """Molecules without conformers, and with those of the file."""
-    try:
-        rows = next(pq.ParquetFile(path).iter_batches(batch_size=count)).to_pylist()
-    except (OSError, ValueError, StopIteration) as error:
-        raise InputError(f"{path}: no ensembles can be read for validation ({error})") from error
+    batch = next(read_batches(path, count), None)
+    if batch is None:
+        raise InputError(f"{path}: has no ensembles to validate by; give a file with some")
     found = []
-    for row in rows:
+    for row in batch.to_pylist():
         mol, pos = read_row(row)
         mol = stereo_from_positions(mol, pos[0])
         found.append((mol, with_positions(mol, pos.astype(np.float64))))

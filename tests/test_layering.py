@@ -21,6 +21,7 @@ LAYERS = {
     "isomers": 1,
     "molecule": 1,
     "outfile": 1,
+    "parquet": 1,
     "relabelling": 1,
     "rmsd": 1,
     "scaffold": 1,
