@@ -8,7 +8,7 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from typer.testing import CliRunner, Result
 
+from confgen.checkpoint import Weights
 from confgen.cli import app
 from confgen.molecule import positions, read_molecule, with_positions
+from confgen.options import PRESETS
+from confgen.pool import generate_serial
+from confgen.readers import Record
 from confgen.scores import PROTOCOLS
+from confgen.settings import GenerateSettings
 
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
 ALANINE, BUTANE, PHENOL = "C[C@H](N)C(=O)O", "CCCC", "Oc1ccccc1"
@@ -288,6 +293,7 @@ def test_outputs_are_refused_before_anything_is_read(options: tuple[str, ...], s
     (("ref.sdf", "ref.sdf", "--threshold", "0"), "not a distance"),
     (("ref.sdf", "ref.sdf", "--per-reference", "some"), "not a whole number"),
     (("ref.sdf", "--generate", "-w", "no such weights"), "no such weights"),
+    (("ref.sdf", "ref.sdf", "--preset", "fast"), "--generate"),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], said: str, reference: str) -> None:
     del reference
@@ -326,6 +332,23 @@ def test_generate_makes_at_most_two_conformers_for_each_reference(reference: str
     assert "tiny" in evaluation["source"]
     assert all(1 <= scores["num_generated"] <= 6 for scores in evaluation["scores"])  # fewer where they are alike
     assert all(scores["amr_r"] > 0 for scores in evaluation["scores"])
+
+
+def test_a_preset_changes_how_conformers_are_made(
+    reference: str, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[GenerateSettings] = []
+
+    def spy(records: Iterable[Record], weights: Weights, settings: GenerateSettings, counts: Iterable[int]) -> Any:
+        used.append(settings)
+        return generate_serial(records, weights, settings, counts)
+
+    monkeypatch.setattr("confgen.cli.sampling.generate_serial", spy)
+    options = ("--generate", "--preset", "docking", "--seed", 5, "-w", weights, "--limit", 1)
+    (evaluation,) = scored(reference, *options)["evaluations"]
+    assert [(settings.rms, settings.seed) for settings in used] == [(PRESETS["docking"].options["rms"], 5)]
+    assert 1 <= evaluation["scores"][0]["num_generated"] <= 6  # two for each reference, whatever the preset says
+    assert "preset docking" in evaluation["source"]
 
 
 def test_the_generator_never_sees_the_coordinates(

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from confgen.cli.common import OUTPUT, Force, Progress, Quiet
 from confgen.cli.console import exits
 
-# Panels of the help.
-CHECKS, OUTPUT = "Checks", "Output"
+CHECKS = "Checks"  # a panel of the help
 
 
 def check(
@@ -47,18 +47,9 @@ def check(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE|-", rich_help_panel=OUTPUT, help="Where the verdicts go.")
     ] = "-",
-    force: Annotated[
-        bool, typer.Option("--force", rich_help_panel=OUTPUT, help="Replace files that exist.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", rich_help_panel=OUTPUT,
-                           help="On standard error, say only what could not be checked.")
-    ] = False,
-    progress: Annotated[
-        bool | None,
-        typer.Option("--progress/--no-progress", show_default="on a terminal", rich_help_panel=OUTPUT,
-                     help="Progress bar."),
-    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    progress: Progress = None,
 ) -> None:  # fmt: skip
     """Check conformers: bonds, angles, clashes, flat rings, stereochemistry, strain.
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from confgen.cli.common import OUTPUT, RUNNING, Device, Force, PresetName, Progress, Quiet, whole_number, whole_seed
 from confgen.cli.console import exits
-from confgen.cli.parsers import whole_number, whole_seed
 
 # Panels of the help.
-SCORING, GENERATING, RUNNING, OUTPUT = "Scoring", "Generating", "Running", "Output"
+SCORING, GENERATING = "Scoring", "Generating"
 OF_PROTOCOL = "from the protocol"
 
 
@@ -76,6 +76,11 @@ def evaluate(
         typer.Option("--generate", rich_help_panel=GENERATING,
                      help="Generate the conformers now, two for each reference, instead of or besides reading them."),
     ] = False,
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(show_default=False, rich_help_panel=GENERATING,
+                     help="Options chosen together for a purpose, as by confgen generate."),
+    ] = None,
     weights: Annotated[
         str,
         typer.Option("-w", "--weights", metavar="NAME|DIR", rich_help_panel=GENERATING,
@@ -84,9 +89,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(parser=whole_seed, metavar="N", rich_help_panel=GENERATING, help="The seed of the sampling.")
     ] = 1,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", rich_help_panel=GENERATING, help="auto, cpu, cuda, or cuda:1 and so on.")
-    ] = "auto",
+    device: Device = "auto",
     workers: Annotated[
         int | None,
         typer.Option(parser=whole_number, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
@@ -107,17 +110,9 @@ def evaluate(
         typer.Option(metavar="FILE|-", show_default=False, rich_help_panel=OUTPUT,
                      help="A page with curves and the worst molecules in 3D; one file, needs no network."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", rich_help_panel=OUTPUT, help="Replace files that exist.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", rich_help_panel=OUTPUT, help="Beside the tables, say only what failed.")
-    ] = False,
-    progress: Annotated[
-        bool | None,
-        typer.Option("--progress/--no-progress", show_default="on a terminal", rich_help_panel=OUTPUT,
-                     help="Progress bar."),
-    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    progress: Progress = None,
 ) -> None:  # fmt: skip
     """Judge conformers by reference ensembles: coverage, distance, stereo, validity.
 
@@ -129,9 +124,9 @@ def evaluate(
         code = run(
             Request(
                 paths=paths, generate=generate, match=match, protocol=protocol, thresholds=tuple(threshold or ()),
-                per_reference=per_reference, properties=properties, limit=limit, weights=weights, seed=seed,
-                device=device, workers=workers, outputs={"--json": json, "--csv": csv, "--html": html}, force=force,
-                quiet=quiet, progress=progress,
+                per_reference=per_reference, properties=properties, limit=limit, preset=preset, weights=weights,
+                seed=seed, device=device, workers=workers, outputs={"--json": json, "--csv": csv, "--html": html},
+                force=force, quiet=quiet, progress=progress,
             )
         )  # fmt: skip
     raise typer.Exit(code)

@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from confgen.cli.common import OUTPUT, RUNNING, Device, Force, PresetName, Progress, Quiet, whole_number, whole_seed
 from confgen.cli.console import exits
-from confgen.cli.parsers import whole_number, whole_seed
 from confgen.errors import CannotStart
 
 # Panels of the help. Defaults of settings are repeated here, because torch comes with them; a test compares them.
 ENSEMBLE, SAMPLING, AFTER, INPUT = "Ensemble", "Sampling", "After sampling", "Input tables"
 AROUND = "Around given coordinates"
-RUNNING, OUTPUT = "Running", "Output"
 OF_WEIGHTS = "from the weights"
 
 
@@ -37,7 +36,7 @@ def generate(
         ),
     ] = None,
     preset: Annotated[
-        Literal["fast", "ensemble", "docking", "macrocycle", "spectroscopy"] | None,
+        PresetName | None,
         typer.Option(show_default=False, rich_help_panel=ENSEMBLE,
                      help="Options chosen together for a purpose; others given here come before them. See --show."),
     ] = None,
@@ -162,9 +161,7 @@ def generate(
         typer.Option(metavar="NAME", show_default="found by its name", rich_help_panel=INPUT,
                      help="Column of .csv and .tsv files that holds the names."),
     ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", rich_help_panel=RUNNING, help="auto, cpu, cuda, or cuda:1 and so on.")
-    ] = "auto",
+    device: Device = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(parser=_batch_size, metavar="auto|N", show_default="auto", rich_help_panel=RUNNING,
@@ -199,20 +196,12 @@ def generate(
         Literal["sdf", "xyz", "jsonl", "parquet"] | None,
         typer.Option(show_default="from the name of the output", rich_help_panel=OUTPUT, help="Format of the output."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", rich_help_panel=OUTPUT, help="Replace files that exist.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", rich_help_panel=OUTPUT, help="Say only what failed.")
-    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", rich_help_panel=OUTPUT, help="Say what is used, and each molecule done.")
     ] = False,
-    progress: Annotated[
-        bool | None,
-        typer.Option("--progress/--no-progress", show_default="on a terminal", rich_help_panel=OUTPUT,
-                     help="Progress bar."),
-    ] = None,
+    progress: Progress = None,
 ) -> None:  # fmt: skip
     """Make conformers of molecules.
 

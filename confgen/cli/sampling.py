@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from confgen import checkpoint
 from confgen.cli.console import say
@@ -13,9 +13,9 @@ from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.matching import stereo_smiles
 from confgen.molecule import from_smiles
+from confgen.options import settings_for
 from confgen.pool import choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record
-from confgen.settings import default_settings
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,20 @@ class Sampling:
 
     weights: checkpoint.Weights
     name: str
+    preset: str | None
     seed: int
     workers: int | None
 
     @property
     def source(self) -> str:
-        return f"generated with weights {self.weights.name} (sha256 {self.weights.sha256[:12]}), seed {self.seed}"
+        preset = f", preset {self.preset}" if self.preset else ""
+        weights = f"{self.weights.name} (sha256 {self.weights.sha256[:12]})"
+        return f"generated with weights {weights}{preset}, seed {self.seed}"
 
 
-def prepare(name: str, device: str, seed: int, workers: int | None) -> Sampling:
+def prepare(name: str, device: str, preset: str | None, seed: int, workers: int | None) -> Sampling:
     """The weights of that name, on that device. Raises WeightsError and DeviceError."""
-    return Sampling(checkpoint.load(name, choose_device(device)), name, seed, workers)
+    return Sampling(checkpoint.load(name, choose_device(device)), name, preset, seed, workers)
 
 
 def sample(
@@ -47,7 +50,7 @@ def sample(
     """
     records = [_record(asked) for asked in reference]
     counts = [per_reference * (asked.mol.GetNumConformers() if asked.mol else 0) for asked in reference]
-    settings = replace(default_settings(sampling.weights.sampling), seed=sampling.seed)
+    settings = settings_for(sampling.weights.sampling, sampling.preset, {"seed": sampling.seed})
     workers = _workers(sampling, records, counts)
     if workers == 1:
         made = generate_serial(records, sampling.weights, settings, counts)

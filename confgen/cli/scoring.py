@@ -20,7 +20,7 @@ from confgen.cli.remarks import refuse_empty, refuse_nothing, remark
 from confgen.cli.tables import tables, text_of
 from confgen.cores import available_cores
 from confgen.ensembles import ConformerSet, read_ensembles
-from confgen.errors import OutputError
+from confgen.errors import CannotStart, OutputError
 from confgen.evaluation import evaluate
 from confgen.outfile import OutputFile
 from confgen.scores import Evaluation, Protocol
@@ -45,6 +45,7 @@ class Request:
     per_reference: int | None
     properties: bool
     limit: int | None
+    preset: str | None
     weights: str
     seed: int
     device: str
@@ -59,6 +60,8 @@ def run(request: Request) -> int:
     """The exit code of a run that could start; CannotStart if it could not, NothingScored if nothing was scored."""
     began = time.monotonic()
     files, reference_path = methods_of(request.paths, generate=request.generate)
+    if request.preset is not None and not request.generate:
+        raise CannotStart("--preset is for conformers that are made now; pass --generate too")
     protocol = protocol_of(request.protocol, request.thresholds, request.per_reference)
     outputs = _outputs(request, [reference_path, *(path for _, path in files)])
     try:
@@ -127,7 +130,7 @@ def _evaluated(
 def _sampling(request: Request) -> Sampling:
     from confgen.cli.sampling import prepare
 
-    return prepare(request.weights, request.device, request.seed, request.workers)
+    return prepare(request.weights, request.device, request.preset, request.seed, request.workers)
 
 
 def _generated(

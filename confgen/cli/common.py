@@ -1,0 +1,40 @@
+"""Options that several commands take, and how they parse them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+# Panels of the help.
+RUNNING, OUTPUT = "Running", "Output"
+
+Force = Annotated[bool, typer.Option("--force", rich_help_panel=OUTPUT, help="Replace files that exist.")]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", rich_help_panel=OUTPUT, help="On standard error, say only what failed.")
+]
+Progress = Annotated[
+    bool | None,
+    typer.Option(
+        "--progress/--no-progress", show_default="on a terminal", rich_help_panel=OUTPUT, help="Progress bar."
+    ),
+]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", rich_help_panel=RUNNING, help="auto, cpu, cuda, or cuda:1 and so on.")
+]
+# Repeated from confgen.options, which brings torch; a test compares them.
+PresetName = Literal["fast", "ensemble", "docking", "macrocycle", "spectroscopy"]
+
+
+def whole_number(text: str | int) -> int:
+    """A whole number from 1 on."""
+    if not str(text).isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def whole_seed(text: str | int) -> int:
+    """A whole number from 0 to 2^63 - 1."""
+    if not str(text).isdecimal() or int(text) >= 2**63:
+        raise typer.BadParameter(f"{text!r} is not a whole number from 0 to 2^63 - 1")
+    return int(text)
