@@ -26,11 +26,23 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset("the fewest steps that still help", {"pool": 1, "rounds": 1, "steps": 6}),
-    "ensemble": Preset("the default", {}),
-    "docking": Preset("shapes that proteins may bind", {"num_confs": "auto", "rms": 0.5}),
-    "macrocycle": Preset("rings of 9 and more atoms", {"relax": "mmff94s", "dielectric": 4.0}),
-    "spectroscopy": Preset("what is populated at room temperature", {"relax": "gfn2", "ewindow": 6.0, "rms": 0.1}),
+    "fast": Preset(
+        "the least time: RDKit's conformers, moved once",
+        {"start": "etkdg", "sigma": 2.5, "noise": 0.0, "pool": 1, "rounds": 1, "steps": 6},
+    ),
+    "ensemble": Preset("what the weights do best: their defaults", {}),
+    "docking": Preset(
+        "shapes that a protein may bind: many, apart, from minima in water",
+        {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "dielectric": 80.0},
+    ),
+    "macrocycle": Preset(
+        "rings of nine atoms and more: a larger pool, and MMFF94s afterwards",
+        {"start": "mmff94s", "pool": 5, "relax": "mmff94s"},
+    ),
+    "spectroscopy": Preset(
+        "what is populated: GFN2-xTB minima of the lowest 6 kcal/mol, with Boltzmann weights",
+        {"num_confs": "auto", "relax": "gfn2", "ewindow": 6.0, "rms": 0.125, "select": "energy"},
+    ),
 }
 
 
