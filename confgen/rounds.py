@@ -19,8 +19,8 @@ from confgen.scaffold import Core
 from confgen.select import Choice, choose
 from confgen.settings import SCORING, GenerateSettings
 
-MAX_ROUNDS = 4
-LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round
+MAX_ROUNDS = 3
+LEAST_GAIN = 0.25  # share of a round's conformers that must be new and distinct, or there is no further round
 
 ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
 
