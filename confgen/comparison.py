@@ -11,10 +11,11 @@ from rdkit.Chem import Mol, rdMolDescriptors
 
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
-from confgen.matching import same_atoms, stereo_smiles
+from confgen.matching import same_atoms
 from confgen.molecule import positions, with_positions
 from confgen.rmsd import best_match, rmsd_matrix
 from confgen.scores import MoleculeScores, Protocol
+from confgen.smiles import stereo_smiles
 from confgen.stereo import mismatches_all
 from confgen.superpose import rotations
 from confgen.symmetry import Symmetry, heavy_skeleton, isomorphisms

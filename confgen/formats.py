@@ -24,6 +24,7 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.errors import MoleculeError
+from confgen.smiles import mapped_smiles, without_hydrogens, written_with_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,7 +86,7 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     for tag, value in _input_tags(mol).items():
         record.SetProp(_one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), _sdf_value(value))
     record.SetProp("_Name", _title(ensemble.name))
-    smiles = {SMILES_TAG: _smiles(mol)}
+    smiles = {SMILES_TAG: without_hydrogens(mol)}
     text = io.StringIO()
     writer = Chem.SDWriter(text)
     for conformer, tags in zip(record.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
@@ -107,7 +108,7 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     import ase
     import ase.io
 
-    smiles, mapped = _smiles(mol), _mapped_smiles(mol)
+    smiles, mapped = without_hydrogens(mol), mapped_smiles(mol)
     exact = _ase_json({"name": ensemble.name, "origin": ensemble.origin, "tags": _kept_tags(mol)})
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     frames = []
@@ -314,11 +315,6 @@ def _sdf_value(value: str) -> str:
     return "\n".join(f" {line}" if line.startswith("$$$$") else line for line in lines if line)
 
 
-def _smiles(mol: Chem.Mol) -> str:
-    """Isomeric SMILES, with those hydrogens that carry stereochemistry."""
-    return str(Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False)))
-
-
 def _ase_json(content: object) -> str:
     """JSON as ASE reads it in a comment line, where it takes single backslashes for its own."""
     text = json.dumps(content).replace('\\"', "\\u0022").replace("\\", "\\\\")
@@ -333,22 +329,12 @@ def _ase_text(text: str) -> str:
     return text.replace("\\", "\\\\") if quoted else text
 
 
-def _mapped_smiles(mol: Chem.Mol) -> str:
-    """Isomeric SMILES with explicit hydrogens and every atom's number, from 1, as its map number."""
-    numbered = Chem.Mol(mol)
-    numbered.RemoveAllConformers()
-    for atom in numbered.GetAtoms():
-        atom.SetAtomMapNum(atom.GetIdx() + 1)
-    return str(Chem.MolToSmiles(numbered))
-
-
 def _in_smiles_order(mol: Chem.Mol) -> tuple[str, np.ndarray]:
     """Isomeric SMILES with explicit hydrogens, and positions (K, N, 3) in its order of atoms.
 
     Read it with `SmilesParserParams.removeHs = False` to get the atoms in that order.
     """
-    smiles = Chem.MolToSmiles(mol)
-    order = [int(atom) for atom in mol.GetProp("_smilesAtomOutputOrder").strip("[,]").split(",")]
+    smiles, order = written_with_order(mol)
     return smiles, np.stack([conformer.GetPositions()[order] for conformer in mol.GetConformers()])
 
 

@@ -16,6 +16,7 @@ from rdkit.Chem import Mol
 
 from confgen.errors import InputError, MoleculeError
 from confgen.formats import SMILES_TAG
+from confgen.isomers import restore_overlooked
 from confgen.molecule import from_smiles
 from confgen.readers import READ_ERRORS, cause, open_text
 from confgen.sdf import Group
@@ -108,7 +109,9 @@ def _molecule(smiles: str, name: str, origin: str, numbers: np.ndarray) -> Mol:
         raise MoleculeError(f"{where}: the elements are not those of mapped_smiles; write it again")
     mol.SetProp("_Name", name)  # renumbering drops it
     mol.SetProp("_confgen_origin", origin)
+    raw = Chem.Mol(mol)
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+    restore_overlooked(mol, raw)
     return mol
 
 

@@ -13,9 +13,9 @@ from rdkit.Chem import Mol
 from confgen import validity
 from confgen.contacts import Limits
 from confgen.errors import MoleculeError
-from confgen.exchanging import forget_exchanging
 from confgen.explain import worst_distances
-from confgen.molecule import positions, with_positions
+from confgen.molecule import positions, stereo_from_3d, with_positions
+from confgen.smiles import without_hydrogens
 from confgen.strain import STRAIN, energy_ratios
 from confgen.wanted import forms, specifies, wrong_elements
 
@@ -144,10 +144,9 @@ def _verdict(
 def _shown(mol: Mol, pos: np.ndarray) -> Mol:
     """The molecule with the stereochemistry that positions (N, 3) show in its tags."""
     shown = with_positions(mol, pos[None])
-    Chem.AssignStereochemistryFrom3D(shown, replaceExistingTags=True)
-    forget_exchanging(shown)
+    stereo_from_3d(shown)
     return shown
 
 
 def _smiles(mol: Mol | None) -> str:
-    return "" if mol is None else str(Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False)))
+    return "" if mol is None else without_hydrogens(mol)

@@ -10,7 +10,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
-from confgen.stereo import clean_smiles
+from confgen.smiles import stereo_smiles
 
 MODES = ("auto", "name", "stereo", "flat")
 
@@ -108,14 +108,6 @@ def identity(mol: Mol | None, name: str, label: str) -> Identity:
     bare = Chem.RemoveAllHs(mol, sanitize=False) if mol.GetNumHeavyAtoms() else mol
     flat = Chem.MolToSmiles(bare, isomericSmiles=False)
     return Identity(name.strip(), stereo_smiles(mol), flat, label)
-
-
-def stereo_smiles(mol: Mol) -> str:
-    """Canonical isomeric SMILES without hydrogens, save those that stereochemistry or isotopes need."""
-    bare = Chem.RWMol(Chem.RemoveHs(mol, sanitize=False))
-    for atom in bare.GetAtoms():
-        atom.SetAtomMapNum(0)
-    return clean_smiles(bare)
 
 
 def same_atoms(first: Mol, second: Mol) -> np.ndarray | None:

@@ -140,12 +140,6 @@ def _may_swap(mol: Mol, wanted: StereoElements) -> NDArray[np.bool_]:
     return np.concatenate((shared[wanted.centres[:, 0]] | twins, shared[wanted.torsions].any(axis=1)))
 
 
-def clean_smiles(mol: Mol) -> str:
-    """Canonical SMILES after `reassign`."""
-    reassign(mol)
-    return str(Chem.MolToSmiles(mol))
-
-
 def reassign(mol: Mol) -> None:
     """Has RDKit work out anew, in place, which chiral tags and bond stereo mean something.
 

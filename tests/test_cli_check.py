@@ -68,6 +68,18 @@ def untagged(path: str, mol: Chem.Mol) -> str:
     return path
 
 
+@pytest.mark.parametrize("name", ["a.sdf", "a.xyz", "a.parquet", "a.jsonl"])
+@pytest.mark.parametrize("hand", ["@", "@@"])
+@pytest.mark.parametrize("smiles", ["O=C1CC[C{}]2(C1)CCC(=O)C2", "C/C=C1/CC[C{}H](C)CC1"])
+def test_the_wrong_hand_fails_where_rdkit_sees_no_stereochemistry(
+    smiles: str, hand: str, name: str, made: Made
+) -> None:
+    right = made(smiles.format(hand))
+    assert check(written(name, right)).exit_code == 0
+    result = check(written(f"wrong-{name}", mirrored(right)))
+    assert (result.exit_code, "stereo failed by 2" in result.stdout) == (3, True)
+
+
 @pytest.mark.parametrize("name", ["a.sdf", "a.sdf.gz", "a.parquet", "a.jsonl", "a.jsonl.gz"])
 def test_good_conformers_pass_in_every_format_of_generate(name: str, made: Made) -> None:
     result = check(written(name, made(ALANINE), made("CCO")))

@@ -44,6 +44,7 @@ LAYERS = {
     "relax": 2,
     "rotors": 2,
     "shapes": 2,
+    "smiles": 2,
     "strain": 2,
     "validity": 2,
     "wanted": 2,

@@ -9,10 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rdkit import Chem
-
 from confgen.errors import OutputError
 from confgen.outfile import OutputFile
+from confgen.smiles import without_hydrogens
 
 if TYPE_CHECKING:  # it brings torch, which not every command needs
     from confgen.generate import Ensemble
@@ -45,7 +44,7 @@ class Journal:
 
     def note(self, ensemble: Ensemble) -> None:
         """Writes down what became of a molecule."""
-        smiles = None if ensemble.mol is None else Chem.MolToSmiles(Chem.RemoveHs(ensemble.mol, sanitize=False))
+        smiles = None if ensemble.mol is None else without_hydrogens(ensemble.mol)
         if self._failed is not None and ensemble.error is not None:
             cells = (smiles or "#", ensemble.name, ensemble.origin, str(ensemble.error))
             row = "\t".join(" ".join(cell.split()) for cell in cells) + "\n"

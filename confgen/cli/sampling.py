@@ -11,11 +11,11 @@ from confgen.cli.console import say
 from confgen.device import choose_device
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
-from confgen.matching import stereo_smiles
 from confgen.molecule import from_smiles
 from confgen.options import settings_for
 from confgen.pool import choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record
+from confgen.smiles import stereo_smiles
 
 
 @dataclass(frozen=True)

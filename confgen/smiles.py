@@ -1,0 +1,76 @@
+"""SMILES that keep the stereochemistry which RDKit's own perception overlooks.
+
+RDKit clears a tag before it writes if it sees no unlike neighbours: that of a spiro atom between rings that are alike,
+of a ring atom across from a double bond, of the nitrogens of Troeger's base. `confgen.molecule.from_smiles` reads them
+back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import Mol
+
+from confgen.isomers import restore_overlooked
+from confgen.relabelling import symmetries
+from confgen.stereo import elements, reassign
+
+# Not canonical, for with tags that RDKit thinks meaningless its canonical order can write the wrong hand.
+_AS_TAGGED = Chem.SmilesWriteParams()
+_AS_TAGGED.canonical = False  # type: ignore[assignment] # RDKit's stubs have the wrong type
+_AS_TAGGED.cleanStereo = False  # type: ignore[assignment]
+
+
+def written_smiles(mol: Mol) -> str:
+    """Isomeric SMILES of all atoms of `mol`, canonical unless that would lose stereochemistry."""
+    return written_with_order(mol)[0]
+
+
+def written_with_order(mol: Mol) -> tuple[str, list[int]]:
+    """`written_smiles`, and the atoms in the order in which they stand there."""
+    smiles = Chem.MolToSmiles(mol, _AS_TAGGED) if _overlooked(mol) else Chem.MolToSmiles(mol)
+    return smiles, [int(atom) for atom in mol.GetProp("_smilesAtomOutputOrder").strip("[,]").split(",")]
+
+
+def without_hydrogens(mol: Mol) -> str:
+    """`written_smiles` with those hydrogens only that carry stereochemistry."""
+    return written_smiles(Chem.RemoveHs(mol, sanitize=False))
+
+
+def mapped_smiles(mol: Mol) -> str:
+    """Isomeric SMILES of all atoms of `mol`, with every atom's number, from 1, as its map number."""
+    numbered = Chem.Mol(mol, True)  # without conformers
+    for atom in numbered.GetAtoms():
+        atom.SetAtomMapNum(atom.GetIdx() + 1)
+    return str(Chem.MolToSmiles(numbered, _AS_TAGGED) if _overlooked(mol) else Chem.MolToSmiles(numbered))
+
+
+def stereo_smiles(mol: Mol) -> str:
+    """One SMILES for each stereoisomer, whatever the order of atoms, without hydrogens that it does not need.
+
+    Bridgeheads and ring fusions that RDKit overlooks are left out, for not every source of molecules has their tags.
+    """
+    bare = Chem.RWMol(Chem.RemoveHs(mol, sanitize=False))
+    for atom in bare.GetAtoms():
+        atom.SetAtomMapNum(0)
+    cleaned = Chem.Mol(bare)
+    reassign(cleaned)
+    smiles = Chem.MolToSmiles(cleaned)
+    restore_overlooked(cleaned, bare, only_open=True)
+    return _first_of_symmetric(cleaned) if _overlooked(cleaned) else smiles
+
+
+def _overlooked(mol: Mol) -> bool:
+    """Whether RDKit would clear tags in writing."""
+    cleaned = Chem.Mol(mol, True)  # without conformers
+    reassign(cleaned)
+    return elements(cleaned).names != elements(mol).names
+
+
+def _first_of_symmetric(mol: Mol) -> str:
+    """The first, by the alphabet, of the SMILES that the symmetries of the bond graph give its one canonical order."""
+    flat = Chem.Mol(mol)
+    Chem.RemoveStereochemistry(flat)
+    order = np.argsort(list(Chem.CanonicalRankAtoms(flat)))
+    ordered = Chem.RenumberAtoms(mol, order.tolist())
+    return min(Chem.MolToSmiles(Chem.RenumberAtoms(ordered, to.tolist()), _AS_TAGGED) for to in symmetries(ordered))
