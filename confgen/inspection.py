@@ -14,8 +14,9 @@ from confgen import validity
 from confgen.contacts import Limits
 from confgen.errors import MoleculeError
 from confgen.explain import worst_distances
-from confgen.molecule import positions, stereo_from_3d, with_positions
+from confgen.molecule import positions, with_positions
 from confgen.smiles import without_hydrogens
+from confgen.stereo_tags import stereo_from_3d
 from confgen.strain import STRAIN, energy_ratios
 from confgen.wanted import forms, specifies, wrong_elements
 

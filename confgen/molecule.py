@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
+from confgen.complaints import block_reason, reason_in, short, smiles_reason
 from confgen.errors import MoleculeError
-from confgen.exchanging import forget_exchanging
-from confgen.isomers import restore_overlooked
+from confgen.stereo_tags import as_drawn, as_written, restore_overlooked, stereo_from_3d
 
 MAX_HEAVY_ATOMS = 1000  # all pairs of atoms are held in memory; beyond this it is a polymer or a protein
 FIX = "correct it or leave it out"
@@ -29,10 +29,6 @@ POLYMER_GROUPS = {"SRU", "MON", "MER", "COP", "CRO", "MOD", "GRA", "ANY", "COM",
 _SMILES = Chem.SmilesParserParams()
 # Kept, or written hydrogens would lose their place in the atom order. (RDKit's stubs have the wrong type.)
 _SMILES.removeHs = False  # type: ignore[assignment]
-_UNPERCEIVED = Chem.SmilesParserParams()
-_UNPERCEIVED.removeHs = False  # type: ignore[assignment]
-_UNPERCEIVED.sanitize = False  # type: ignore[assignment]
-KEEP_TAGS = Chem.SANITIZE_ALL ^ Chem.SANITIZE_CLEANUPCHIRALITY
 _DUMMY = Chem.MolFromSmarts("[#0]")
 
 
@@ -48,9 +44,9 @@ def from_smiles(smiles: str, name: str = "", origin: str = "", add_hydrogens: bo
         raise MoleculeError(f"{where}: the SMILES is empty; {FIX}")
     mol, log = _parse(lambda smiles: Chem.MolFromSmiles(smiles, _SMILES), text)
     if mol is None:
-        raise MoleculeError(f'{where}: {_smiles_reason(text, log)} in "{_short(text)}"; {FIX}')
+        raise MoleculeError(f'{where}: {smiles_reason(text, log)} in "{short(text)}"; {FIX}')
     if any(mark in text for mark in "@/\\"):
-        restore_overlooked(mol, _as_written(text))
+        restore_overlooked(mol, as_written(text))
     mol.RemoveAllConformers()  # CXSMILES coordinates are a drawing
     return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
 
@@ -66,13 +62,13 @@ def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: b
     where = _where(origin, name or block.partition("\n")[0].strip())
     mol, log = _parse(lambda block: Chem.MolFromMolBlock(block, removeHs=False), block)
     if mol is None:
-        raise MoleculeError(f"{where}: {_block_reason(block, log)}; {FIX}")
+        raise MoleculeError(f"{where}: {block_reason(block, log)}; {FIX}")
     if _flat_drawing_marked_3d(mol):  # its wedges were ignored; read it again as the drawing it is
         title, program, rest = block.split("\n", 2)
         block = "\n".join((title, f"{program[:20]}2D{program[22:]}", rest))
         mol = Chem.MolFromMolBlock(block, removeHs=False)
     if mol.GetNumConformers() and not mol.GetConformer().Is3D():
-        restore_overlooked(mol, _as_drawn(block))
+        restore_overlooked(mol, as_drawn(block))
     mol = _from_record(mol, name, origin, where, add_hydrogens)
     for key, value in sd_tags(block):
         mol.SetProp(key, value)
@@ -85,7 +81,7 @@ def from_mol2block(block: str, name: str = "", origin: str = "") -> Mol:
     where = _where(origin, name or (lines[1].strip() if len(lines) > 2 else ""))
     mol, log = _parse(lambda block: Chem.MolFromMol2Block(block, removeHs=False), block)
     if mol is None:
-        reason = _reason(log) or "the MOL2 record is damaged or cut short"
+        reason = reason_in(log) or "the MOL2 record is damaged or cut short"
         raise MoleculeError(f"{where}: {reason}; {FIX}")
     bare = next((a for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetNumRadicalElectrons()), None)
     if bare is not None:  # MOL2 cannot leave hydrogens to be inferred, so RDKit takes it for a radical
@@ -116,27 +112,12 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
         try:
             Chem.SanitizeMol(mol)
         except (RuntimeError, ValueError) as error:
-            raise MoleculeError(f"{where}: {_reason(str(error))}; {FIX}") from None
+            raise MoleculeError(f"{where}: {reason_in(str(error))}; {FIX}") from None
     Chem.AssignStereochemistry(mol, cleanIt=True)
     for conformer in list(mol.GetConformers()):
         if not conformer.Is3D():
             mol.RemoveConformer(conformer.GetId())
     return _complete(mol, name or _title(mol), origin, where)
-
-
-def stereo_from_3d(mol: Mol) -> None:
-    """Sets, in place, the stereo tags that conformer 0 shows, save of elements that swap by themselves."""
-    for bond in mol.GetBonds():
-        if bond.GetStereo() == Chem.BondStereo.STEREOANY:  # "either", yet the coordinates say which
-            bond.SetStereo(Chem.BondStereo.STEREONONE)
-            bond.SetBondDir(Chem.BondDir.NONE)
-    Chem.AssignStereochemistryFrom3D(mol)
-    shown = Chem.Mol(mol)
-    Chem.AssignAtomChiralTagsFromStructure(shown)
-    Chem.DetectBondStereochemistry(shown)
-    Chem.SetBondStereoFromDirections(shown)
-    restore_overlooked(mol, shown, only_open=True)
-    forget_exchanging(mol)
 
 
 def positions(mol: Mol) -> NDArray[np.float64]:
@@ -187,23 +168,6 @@ def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, st
             return None, "text that is not Unicode"
         except (RuntimeError, ValueError) as error:
             return None, f"{error}\n{log.messages}"
-
-
-def _as_written(smiles: str) -> Mol:
-    """A SMILES that can be read, with all its tags, also those that RDKit takes for meaningless."""
-    raw = Chem.MolFromSmiles(smiles, _UNPERCEIVED)
-    Chem.SanitizeMol(raw, KEEP_TAGS)
-    Chem.SetBondStereoFromDirections(raw)
-    return raw
-
-
-def _as_drawn(block: str) -> Mol:
-    """The same of a drawing that can be read."""
-    raw = Chem.MolFromMolBlock(block, sanitize=False, removeHs=False)
-    Chem.SanitizeMol(raw, KEEP_TAGS)
-    Chem.DetectBondStereochemistry(raw)
-    Chem.SetBondStereoFromDirections(raw)
-    return raw
 
 
 def _from_record(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool = True) -> Mol:
@@ -264,72 +228,8 @@ def sd_tags(block: str) -> list[tuple[str, str]]:
 
 
 def _where(origin: str, name: str) -> str:
-    return " ".join(part for part in (origin, f"'{_short(name)}'" if name else "") if part) or "molecule"
+    return " ".join(part for part in (origin, f"'{short(name)}'" if name else "") if part) or "molecule"
 
 
 def _title(mol: Mol) -> str:
     return mol.GetProp("_Name").strip() if mol.HasProp("_Name") else ""
-
-
-def _short(text: str, limit: int = 80) -> str:
-    """`text` fit for one line of a message."""
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _smiles_reason(smiles: str, log: str) -> str:
-    """Why RDKit could not read a SMILES, from what it logged."""
-    if not log and "|" in smiles:
-        return "the extension between the bars cannot be read"
-    if "unclosed ring" in log:
-        unpaired: set[str] = set()
-        for closure in re.findall(r"%\(\d+\)|%\d\d|\d", re.sub(r"\[[^\]]*\]", "", smiles.split()[0])):
-            unpaired ^= {closure.strip("%()")}
-        return f"ring {', '.join(sorted(unpaired))} is not closed"
-    position = re.search(r"mistakes around position (\d+)", log)
-    if position is None:
-        return _reason(log)
-    if "extra open parentheses" in log:
-        return f'the "(" at character {position[1]} is not closed'
-    if "extra close parentheses" in log:
-        return f'the ")" at character {position[1]} was not opened'
-    at = int(position[1])
-    return f'character {at}, "{_short(smiles[at - 1 : at])}", cannot be understood'
-
-
-def _block_reason(block: str, log: str) -> str:
-    """Why RDKit could not read a MOL block; the SDF reader tells more than the block reader does."""
-    if not block.strip():
-        return "the record is empty"
-    if "M  END" not in block:
-        return "the record is cut short, it has no M  END line"
-    if not log:
-        with rdBase.CaptureErrorLog() as supplier_log:
-            supplier = Chem.SDMolSupplier()
-            supplier.SetData(block + "\n$$$$\n")
-            _ = supplier[0]
-            log = supplier_log.messages
-    return _reason(log) or "the record cannot be read"
-
-
-def _reason(log: str) -> str:
-    """What RDKit complained of, in words, with atoms counted from 1."""
-    if found := re.search(r"valence for atom # (\d+) (\w+), (\d+)", log):
-        return f"atom {int(found[1]) + 1} ({found[2]}) has valence {found[3]}, more than it can have"
-    if found := re.search(r"Unkekulized atoms: ([\d ]+)", log):
-        atoms = " ".join(str(int(index) + 1) for index in found[1].split())
-        return f"aromatic atoms {atoms} cannot have alternating double bonds (is a hydrogen missing, as in [nH]?)"
-    if found := re.search(r"non-ring atom (\d+) marked aromatic", log):
-        return f"atom {int(found[1]) + 1} is aromatic but in no ring"
-    if found := re.search(r"Element '(.*?)' not found", log):
-        return f"'{found[1]}' is no element"
-    if "Atomic number not found" in log:
-        return "an element beyond oganesson (118)"
-    if "bond_pin" in log and "Range Error" in log:
-        return "a bond names an atom that is not there"
-    chatter = r"^\[[\d:]+\]|SMILES Parse Error:|ERROR:|Problems encountered parsing Mol data,| for input:.*"
-    for line in log.splitlines():
-        text = re.sub(chatter, "", line).strip()
-        if text and not text.startswith("****") and not text.endswith(("Violation", "Error")):
-            return text[0].lower() + text[1:]
-    return ""

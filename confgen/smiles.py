@@ -11,9 +11,9 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
-from confgen.isomers import restore_overlooked
 from confgen.relabelling import symmetries
 from confgen.stereo import elements, reassign
+from confgen.stereo_tags import restore_overlooked
 
 # Not canonical, for with tags that RDKit thinks meaningless its canonical order can write the wrong hand.
 _AS_TAGGED = Chem.SmilesWriteParams()

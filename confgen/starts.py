@@ -14,9 +14,10 @@ from confgen.distinct import distances, distinct
 from confgen.embed import embed, embed_core
 from confgen.errors import MoleculeError
 from confgen.forcefields import minimise, mmff94s, uff
-from confgen.molecule import label, positions, stereo_from_3d, with_positions
+from confgen.molecule import label, positions, with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
+from confgen.stereo_tags import stereo_from_3d
 
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
 STRIDE = 0x9E3779B97F4A7C15  # between the seeds of one start's candidates, so that neighbouring seeds share none
