@@ -11,12 +11,13 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
+from confgen.columns import is_smiles_column
 from confgen.ensembles import JSON_LINES, XYZ, ConformerSet, read_ensembles
 from confgen.errors import InputError, MoleculeError
 from confgen.formats import SMILES_TAG
 from confgen.inspection import Candidate
 from confgen.molecule import from_smiles, with_positions
-from confgen.readers import KINDS, SMILES_COLUMNS, Record, read_records
+from confgen.readers import KINDS, Record, read_records
 from confgen.sdf import NO_SHAPE, Group, sdf_groups
 from confgen.wanted import forms, specifies
 
@@ -105,7 +106,7 @@ def _told(mol: Mol, tags: dict[str, str]) -> Mol | None:
         return _understood(tags[SMILES_TAG])
     whole = Chem.AddHs(mol)
     for tag, text in tags.items():
-        if "".join(c for c in tag.casefold() if c not in " _-") in SMILES_COLUMNS:
+        if is_smiles_column(tag):
             asked = _understood(text)
             if asked is not None and specifies(asked) and next(forms(asked, whole), None) is not None:
                 return asked

@@ -20,9 +20,9 @@ from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, with_positions
 from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
-from confgen.readers import READ_ERRORS, cause, open_text
 from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
+from confgen.textfile import READ_ERRORS, cause, open_text
 
 OPTIONAL = ("name", "id", "energies", "boltzmann_weight")  # columns of a Parquet file
 ROWS = 64  # of a Parquet file held at once

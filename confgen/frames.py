@@ -17,9 +17,9 @@ from rdkit.Chem import Mol
 from confgen.errors import InputError, MoleculeError
 from confgen.formats import SMILES_TAG
 from confgen.molecule import from_smiles
-from confgen.readers import READ_ERRORS, cause, open_text
 from confgen.sdf import Group
 from confgen.stereo_tags import restore_overlooked
+from confgen.textfile import READ_ERRORS, cause, open_text
 
 FOREIGN = "has no mapped_smiles in its comment line, and XYZ knows no bonds; use SDF, or XYZ that confgen wrote"
 

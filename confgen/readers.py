@@ -8,23 +8,20 @@ reading goes on. Files are streamed: memory holds one record.
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
-import io
 import itertools
-import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import TextIO
 
 from rdkit.Chem import Mol
 
+from confgen.columns import Columns, find_columns, is_smiles_column
 from confgen.errors import InputError, MoleculeError
 from confgen.molecule import from_mol2block, from_molblock, from_smiles
+from confgen.textfile import READ_ERRORS, cause, open_text
 
 LINES, TABLE, SDF, MOL2 = "lines", "table", "sdf", "mol2"
 KINDS = {
@@ -33,22 +30,8 @@ KINDS = {
     **dict.fromkeys((".sdf", ".sd", ".mol", ".mdl"), SDF),
     ".mol2": MOL2,
 }
-# Column names in lower case without spaces, "_" and "-"; of several the first one in this order is taken.
-SMILES_COLUMNS = ["smiles", "isomericsmiles", "isosmiles", "canonicalsmiles", "cansmiles", "smi", "smile", "structure"]
-NAME_COLUMNS = ["name", "title", "moleculename", "compoundname", "id", "moleculeid", "compoundid", "chemblid", "zincid"]
 MAX_RECORD_LINES = 200_000  # of one SDF or MOL2 record: a file of another kind must not end up in memory
-GZIP_MAGIC = b"\x1f\x8b"
 UNKNOWN_KIND = f"unknown kind of file; known are {' '.join(KINDS)}, and these with .gz"
-READ_ERRORS = (OSError, EOFError, zlib.error, csv.Error)
-
-
-def _as_latin1(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)
-    return error.object[error.start : error.end].decode("latin-1"), error.end
-
-
-# Files are UTF-8, but names in old ones may be Latin-1: such bytes are taken as that rather than refused.
-codecs.register_error("confgen-latin1", _as_latin1)
 
 
 @dataclass(frozen=True)
@@ -97,7 +80,7 @@ def _reader(
     if kind is None:
         raise InputError(f"{source}: {UNKNOWN_KIND}")
     with open_text(source) as text:
-        columns = _columns(source, text, smiles_column, name_column) if kind == TABLE else None
+        columns = find_columns(source, text, smiles_column, name_column) if kind == TABLE else None
     return partial(_read_file, source, kind, columns)
 
 
@@ -127,38 +110,6 @@ def _refuse_directory(source: str) -> None:
         raise InputError(f"{source}: is a directory; name the files in it")
 
 
-def open_text(source: str) -> io.TextIOWrapper:
-    """The text of a file or of standard input (`-`), decompressed if it is gzip; nothing is consumed yet.
-
-    Raises: InputError if it cannot be opened, is no gzip though its name says so, or is binary.
-    """
-    try:
-        binary = _open_binary(source)
-        start = binary.peek(1)
-    except READ_ERRORS as error:
-        raise InputError(f"{source}: cannot be read ({cause(error)}); check the file") from None
-    is_gzip = isinstance(binary, gzip.GzipFile)
-    if start and not is_gzip and source.lower().endswith(".gz"):
-        binary.close()
-        raise InputError(f"{source}: is not gzip-compressed; drop .gz from its name")
-    if b"\0" in start:
-        binary.close()
-        raise InputError(f"{source}: is binary or UTF-16, not a molecule file in UTF-8 text; convert it")
-    return io.TextIOWrapper(cast(BinaryIO, binary), encoding="utf-8-sig", errors="confgen-latin1")
-
-
-def _open_binary(source: str) -> io.BufferedReader | gzip.GzipFile:
-    if source == "-":
-        raw = sys.stdin.buffer
-        stream = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
-        return gzip.GzipFile(fileobj=stream) if stream.peek(2).startswith(GZIP_MAGIC) else stream
-    stream = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
-    if not stream.peek(2).startswith(GZIP_MAGIC):
-        return stream
-    stream.close()
-    return gzip.GzipFile(source)
-
-
 def _read_stdin() -> Iterator[Record]:
     text = open_text("-")
     try:
@@ -174,7 +125,7 @@ def _read_stdin() -> Iterator[Record]:
         text.detach()  # or standard input would be closed with it
 
 
-def _read_file(source: str, kind: str, columns: _Columns | None) -> Iterator[Record]:
+def _read_file(source: str, kind: str, columns: Columns | None) -> Iterator[Record]:
     with open_text(source) as text:
         records = _rows(source, text, columns) if columns else _entries(source, kind, text)
         yield from _until_damage(source, records)
@@ -210,7 +161,7 @@ def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Record]:
             continue
         if may_be_header:
             may_be_header = False
-            if _plain(text.split()[0]) in SMILES_COLUMNS:
+            if is_smiles_column(text.split()[0]):
                 continue
         smiles, name = _split_line(text)
         yield _record(from_smiles, smiles, name, f"{source}:{number}")
@@ -252,45 +203,7 @@ def _mol2_blocks(lines: Iterable[str]) -> Iterator[str]:
         yield "".join(block)
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """How to read a table: lines up to its header, the header, and where the two columns that matter are."""
-
-    lines: int
-    header: list[str]
-    delimiter: str
-    smiles: int
-    name: int | None
-
-
-def _columns(source: str, text: TextIO, smiles_column: str | None, name_column: str | None) -> _Columns | None:
-    """The columns of a table, from its first line that is not blank; None if there is none."""
-    try:
-        lines, line = next(((number, line) for number, line in enumerate(text, start=1) if line.strip()), (0, ""))
-    except READ_ERRORS as error:
-        raise InputError(f"{source}: cannot be read ({cause(error)}); check the file") from None
-    if not line:
-        return None
-    delimiter = max(",;\t", key=line.count)  # a .csv from a European spreadsheet has semicolons
-    header = [column.strip() for column in next(csv.reader([line], delimiter=delimiter))]
-    smiles = _column(source, header, smiles_column, SMILES_COLUMNS)
-    if smiles is None:
-        raise InputError(f"{source}: has no SMILES column; its columns are {', '.join(header)}; name the right one")
-    return _Columns(lines, header, delimiter, smiles, _column(source, header, name_column, NAME_COLUMNS))
-
-
-def _column(source: str, header: list[str], wanted: str | None, usual: list[str]) -> int | None:
-    plain = [_plain(column) for column in header]
-    if wanted is None:
-        return next((plain.index(column) for column in usual if column in plain), None)
-    if wanted in header:
-        return header.index(wanted)
-    if _plain(wanted) in plain:
-        return plain.index(_plain(wanted))
-    raise InputError(f"{source}: has no column '{wanted}'; its columns are {', '.join(header)}")
-
-
-def _rows(source: str, text: TextIO, columns: _Columns) -> Iterator[Record]:
+def _rows(source: str, text: TextIO, columns: Columns) -> Iterator[Record]:
     for _ in range(columns.lines):
         text.readline()
     rows = csv.reader(text, delimiter=columns.delimiter)
@@ -313,12 +226,3 @@ def _record(build: Callable[[str, str, str], Mol], text: str, name: str, origin:
         return Record(build(text, name, origin), name, origin)
     except MoleculeError as error:
         return Record(None, name, origin, error)
-
-
-def _plain(column: str) -> str:
-    return column.strip().casefold().translate({ord(character): None for character in " _-"})
-
-
-def cause(error: Exception) -> str:
-    """Why something could not be read, in a few words for the end of a message."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

@@ -17,7 +17,8 @@ from confgen.errors import MoleculeError
 from confgen.formats import SMILES_TAG
 from confgen.matching import same_atoms
 from confgen.molecule import from_molblock, from_smiles, positions, sd_tags
-from confgen.readers import READ_ERRORS, cause, open_text, sdf_blocks
+from confgen.readers import sdf_blocks
+from confgen.textfile import READ_ERRORS, cause, open_text
 
 ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title
 NO_SHAPE = "has no 3D coordinates; give conformers (`confgen generate` makes them)"
