@@ -11,6 +11,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
+from confgen import hypervalent
 from confgen.molecule import fragments
 
 ACCEPTORS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
@@ -56,7 +57,7 @@ def atom_pairs(mol: Mol, limits: Limits) -> Pairs:
         kept = heavy[first] & heavy[second]
         first, second = first[kept], second[kept]
     hops = Chem.GetDistanceMatrix(mol)[first, second]
-    bounds = rdDistGeom.GetMoleculeBoundsMatrix(mol, forceTransAmides=False) if len(first) else np.zeros((1, 1))
+    bounds = _bounds(mol) if len(first) else np.zeros((1, 1))
     bonded, angled = hops == 1, hops == 2
     near = bonded | angled
     lower = bounds[second, first] * np.where(near, limits.shortest, limits.clash)
@@ -69,6 +70,17 @@ def atom_pairs(mol: Mol, limits: Limits) -> Pairs:
     bridged = _hydrogen_bonds(mol)[first, second] & (hops > 3)
     lower[bridged] = np.minimum(lower[bridged], limits.hydrogen_bond)
     return Pairs(first, second, lower, upper, bonded, angled)
+
+
+def _bounds(mol: Mol) -> np.ndarray:
+    """RDKit's bounds, (N, N), lower ones below the diagonal, wide enough for the shapes that it does not know."""
+    bounds = np.array(rdDistGeom.GetMoleculeBoundsMatrix(mol, forceTransAmides=False))
+    shaped = hypervalent.centres(mol)
+    if not shaped:
+        return bounds
+    others = hypervalent.bounds(mol, shaped)
+    wider: np.ndarray = np.tril(np.minimum(bounds, others)) + np.triu(np.maximum(bounds, others))
+    return wider
 
 
 def torn(mol: Mol, pos: np.ndarray, limits: Limits) -> np.ndarray:

@@ -14,6 +14,7 @@ from confgen.assemble import assemble
 from confgen.checkpoint import Weights
 from confgen.embed import embed, embed_core
 from confgen.hydrogens import complete
+from confgen.hypervalent import mended
 from confgen.molecule import fragments, is_token, positions, with_positions
 from confgen.propose import propose
 from confgen.scaffold import Core, among, held, of_tokens_only, superposed
@@ -130,8 +131,8 @@ def _propose_whole(
             part, seeds, weights.denoiser, settings.sampler, settings.start,
             batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
         )  # fmt: skip
-        finished = complete(part, tokens)
-        parts.append(positions(finished))
+        finished = positions(complete(part, tokens))
+        parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))
     if settings.start.start == "input":
         whole = _on_input(mol, atoms, parts)
         return whole if core is None else superposed(core, whole)

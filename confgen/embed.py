@@ -15,6 +15,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom
 from rdkit.Geometry import Point3D
 
+from confgen.hypervalent import bounds, centres, mended
 from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
 
@@ -75,22 +76,34 @@ def embed(
     results: list[np.ndarray | None] = []
     copy = Chem.Mol(mol)
     with rdBase.BlockLogs():
+        shaped = centres(mol)
+        within = bounds(mol, shaped) if shaped else None
         for seed in seeds:
             until = time.monotonic() + limit_s
             hopeless = len(results) >= GIVE_UP and all(pos is None for pos in results)
             until = until if deadline is None else min(until, deadline)
-            results.append(None if hopeless else _embed_one(copy, seed, until, core))
+            pos = None if hopeless else _embed_one(copy, seed, until, core, within)
+            if pos is not None and shaped and core is None:
+                pos = mended(mol, pos[None])[0]
+            results.append(pos)
     return results
 
 
-def _embed_one(mol: Chem.Mol, seed: int, until: float, core: Core | None) -> np.ndarray | None:
-    """Positions by the first way that succeeds before `until`; ways that share what hindered one are passed over."""
+def _embed_one(
+    mol: Chem.Mol, seed: int, until: float, core: Core | None, within: np.ndarray | None
+) -> np.ndarray | None:
+    """Positions by the first way that succeeds before `until`; ways that share what hindered one are passed over.
+
+    within: bounds of distances, (N, N), where RDKit's own will not do.
+    """
     parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = seed % MAX_SEED + 1  # type: ignore[assignment]
     parameters.trackFailures = True  # type: ignore[assignment]
     if core is not None:
         places = {int(a): Point3D(*p) for a, p in zip(core.atoms, core.positions.tolist(), strict=True)}
         parameters.SetCoordMap(places)  # type: ignore[call-arg, arg-type]
+    if within is not None:
+        parameters.SetBoundsMat(within)
     strained = scatter = False
     for way in WAYS:
         left_s = until - time.monotonic()

@@ -1,4 +1,5 @@
-"""Shapes that the bond graph fixes: flat rings and double bonds, puckered rings, tetrahedra, ring bonds that stay cis.
+"""Shapes that the bond graph fixes: flat rings and double bonds, puckered rings, ring bonds that stay cis, tetrahedra,
+bipyramids and octahedra.
 
 Positions are (K, N, 3) angstrom and finite; every answer is (K,) bool, True for a conformer that has it wrong.
 """
@@ -11,6 +12,8 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
+from confgen.hypervalent import lone_pairs
+
 # Thresholds; the first from PoseBusters (doi 10.1039/D3SC04185A), the others measured on the DFT references of OpenFF,
 # CASCADE and QM9, none of which fails.
 OUT_OF_PLANE = 0.25  # angstrom, farthest atom of an aromatic ring or of the six atoms around a C=C
@@ -18,6 +21,8 @@ STRAINED_OUT_OF_PLANE = 0.45  # angstrom, of a C=C that strain twists; GFN2-xTB 
 PUCKER = 0.05  # angstrom, the same of a saturated six-membered ring, at least; references have 0.13
 TETRAHEDRAL = 0.20  # smallest of the four volumes between the bonds of an atom, 1 if ideal; references have 0.61
 CIS_BELOW_DEG = 120.0  # torsion about a bond that its ring keeps cis; references reach 110
+CROWDED_DEG = 70.0  # angle between two of five or six bonds of an atom; minima of GFN2-xTB have 79 (IF5)
+OPPOSITE_DEG = 140.0  # angle between bonds on opposite sides of an atom with lone pairs; GFN2-xTB has 155 (IF3)
 
 C_C_DOUBLE_BOND = Chem.MolFromSmarts("[C;X3;^2](*)(*)=[C;X3;^2](*)(*)")  # as in PoseBusters
 E_STRAINED_UP_TO = 11  # atoms of a ring in which E is more strained than Z
@@ -98,6 +103,36 @@ def centre_flattened(mol: Mol, pos: np.ndarray) -> np.ndarray:
     volumes = np.stack([_volume(a, b, c), _volume(a, d, b), _volume(a, c, d), _volume(b, d, c)], axis=-1)
     hand = np.sign(volumes.sum(axis=-1, keepdims=True))
     return _any((hand * volumes / IDEAL_VOLUME).min(axis=-1) < TETRAHEDRAL)
+
+
+def centre_crowded(mol: Mol, pos: np.ndarray) -> np.ndarray:
+    """Two bonds of an atom with five or six lie too close, or lone pairs do not keep enough bonds opposite each other.
+
+    The latter are main-group atoms of five or six electron pairs: XeF2 is straight, the iodine of PhICl2 a T, and SF4
+    has one pair of opposite bonds, XeF4 and IF5 two. Bonds of one ring of three or four are left out.
+    """
+    wrong = np.zeros(len(pos), dtype=bool)
+    info = mol.GetRingInfo()
+    for atom in mol.GetAtoms():
+        lone = lone_pairs(atom)
+        if lone is None:
+            continue
+        around = [n.GetIdx() for n in atom.GetNeighbors()]
+        first, second = np.triu_indices(len(around), k=1)
+        spokes = pos[:, around] - pos[:, [atom.GetIdx()]]
+        spokes = spokes / np.maximum(np.linalg.norm(spokes, axis=-1, keepdims=True), 1e-9)
+        cosine = (spokes[:, first] * spokes[:, second]).sum(axis=-1)
+        if lone:
+            opposite = 2 if len(around) + lone == 6 and len(around) >= 4 else 1
+            wrong |= (cosine < np.cos(np.deg2rad(OPPOSITE_DEG))).sum(axis=1) < opposite
+        if len(around) >= 5:
+            ringed = [
+                info.AreAtomsInSameRingOfSize(around[i], around[j], size)
+                for i, j in zip(first, second, strict=True) for size in (3, 4)
+            ]  # fmt: skip
+            free = ~np.array(ringed).reshape(-1, 2).any(axis=1)
+            wrong |= (cosine[:, free] > np.cos(np.deg2rad(CROWDED_DEG))).any(axis=1)
+    return wrong
 
 
 def ring_trans(mol: Mol, pos: np.ndarray) -> np.ndarray:

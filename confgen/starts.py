@@ -14,6 +14,7 @@ from confgen.distinct import distances, distinct
 from confgen.embed import embed, embed_core
 from confgen.errors import MoleculeError
 from confgen.forcefields import minimise, mmff94s, uff
+from confgen.hypervalent import centres
 from confgen.molecule import label, positions, with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
@@ -81,7 +82,8 @@ def _minima(
 ) -> np.ndarray:
     """The minima that positions (K, N, 3) relax to, as `_medoids`; if they are too few, several times."""
     candidates = with_positions(mol, pos)
-    field = (mmff94s(candidates, dielectric) or uff(candidates)) if len(pos) else None
+    unknown = bool(centres(mol))  # neither field knows their angles
+    field = None if unknown or not len(pos) else mmff94s(candidates, dielectric) or uff(candidates)
     if field is None:
         return _medoids(mol, pos, count)
     for atom in () if core is None else core.atoms:

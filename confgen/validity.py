@@ -25,6 +25,7 @@ CHECKS = {
     "double_bond_flat": "C=C and its neighbours are flat",
     "ring_pucker": "saturated six-membered rings are not flat",
     "tetrahedral": "atoms with four neighbours lie amid them",
+    "hypervalent": "five or six bonds of an atom keep apart, and lone pairs keep others opposite",
     "ring_cis": "no trans amide, ester or double bond in a small ring",
     "stereo": "centres and double bonds are as asked",
 }
@@ -33,6 +34,7 @@ SHAPES = {
     "double_bond_flat": shapes.double_bond_bent,
     "ring_pucker": shapes.ring_flattened,
     "tetrahedral": shapes.centre_flattened,
+    "hypervalent": shapes.centre_crowded,
     "ring_cis": shapes.ring_trans,
 }
 CHUNK = 4_000_000  # distances held in memory at once

@@ -42,6 +42,7 @@ LAYERS = {
     "forcefields": 2,
     "graph": 2,
     "hydrogens": 2,
+    "hypervalent": 2,
     "ideal": 2,
     "matching": 2,
     "relax": 2,
