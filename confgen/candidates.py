@@ -14,10 +14,10 @@ from rdkit.Chem import Mol
 from confgen.columns import is_smiles_column
 from confgen.ensembles import JSON_LINES, XYZ, ConformerSet, read_ensembles
 from confgen.errors import InputError, MoleculeError
-from confgen.formats import SMILES_TAG
 from confgen.inspection import Candidate
 from confgen.molecule import from_smiles, with_positions
 from confgen.readers import KINDS, Record, read_records
+from confgen.record_tags import SMILES_TAG
 from confgen.sdf import NO_SHAPE, Group, sdf_groups
 from confgen.wanted import forms, specifies
 

@@ -13,8 +13,8 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
+from confgen.boltzmann import boltzmann_weights
 from confgen.errors import InputError, MoleculeError
-from confgen.formats import boltzmann_weights
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, with_positions
@@ -221,7 +221,7 @@ def _relative(energies: Sequence[float | None] | None) -> np.ndarray | None:
 def _normalised(weights: Sequence[float] | None, energies: np.ndarray | None) -> np.ndarray | None:
     """Weights with sum 1, those of the energies at room temperature if none are given."""
     if weights is None or min(weights) < 0 or not np.isfinite(sum(weights)) or sum(weights) <= 0:
-        return None if energies is None else np.array(boltzmann_weights(energies.tolist()))
+        return None if energies is None else boltzmann_weights(energies)
     values = np.array(weights, dtype=np.float64)
     shares: np.ndarray = values / values.sum()
     return shares

@@ -20,8 +20,8 @@ from rdkit.Chem import Mol
 from confgen.comparison import compare, label_of, usable
 from confgen.ensembles import ConformerSet
 from confgen.errors import InputError
-from confgen.formats import EnsembleLike
 from confgen.matching import Identity, Matching, identity, pair_up
+from confgen.record_tags import EnsembleLike
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores, Protocol
 
 OVERLAYS = 40  # worst molecules whose overlay is kept for a report

@@ -11,71 +11,30 @@ the same names in other formats; null where nothing is known.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import io
 import json
-import math
-from collections.abc import Sequence
-from importlib import metadata
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rdkit import Chem
 
-from confgen.errors import MoleculeError
+from confgen.record_tags import (
+    ENERGY_TAGS,
+    OWN_TAGS,
+    SMILES_TAG,
+    EnsembleLike,
+    Tags,
+    conformer_tags,
+    energy_tags,
+    input_tags,
+    kept_tags,
+)
+from confgen.record_text import ase_json, ase_text, one_line, sdf_title, sdf_value, unicode_text
 from confgen.smiles import mapped_smiles, without_hydrogens, written_with_order
+from confgen.version import confgen_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BOLTZMANN_KCAL_MOL_K = 1.987204259e-3  # CODATA 2018 gas constant, 8.314462618 J/(mol K) / 4184
-ROOM_TEMPERATURE_K = 298.15
-
-# Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
-SMILES_TAG = "confgen_smiles"
-# Tags of a conformer that was relaxed, or whose energy is known.
-ENERGY_TAGS = ("energy_kcal_mol", "relative_energy_kcal_mol", "boltzmann_weight", "energy_method", "relaxation")
-Tags = dict[str, str | float]
-# Tags written by confgen; the same tags in the input describe some earlier conformer and are dropped.
-OWN_TAGS = (
-    "conformer",
-    "energy_kcal_mol",
-    "relative_energy_kcal_mol",
-    "boltzmann_weight",
-    "energy_method",
-    "relaxation",
-    "valid",
-    "failed_checks",
-    "source",
-    "seed",
-    "weights",
-    "confgen_version",
-    SMILES_TAG,
-)
-
-
-class EnsembleLike(Protocol):
-    """What a writer needs of an ensemble: K conformers of one molecule and, per conformer, where they stand."""
-
-    @property
-    def mol(self) -> Chem.Mol | None: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def origin(self) -> str: ...
-    @property
-    def checks(self) -> Sequence[Sequence[str]]: ...
-    @property
-    def energies(self) -> Sequence[float] | None: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def weights(self) -> str: ...
-    @property
-    def sources(self) -> Sequence[str]: ...
-    @property
-    def error(self) -> MoleculeError | None: ...
 
 
 def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
@@ -83,17 +42,17 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     record = Chem.Mol(mol)
     for tag in mol.GetPropNames(includePrivate=True):  # the writer would write those of confgen, _confgen_origin say
         record.ClearProp(tag)
-    for tag, value in _input_tags(mol).items():
-        record.SetProp(_one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), _sdf_value(value))
-    record.SetProp("_Name", _title(ensemble.name))
+    for tag, value in input_tags(mol).items():
+        record.SetProp(one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), sdf_value(value))
+    record.SetProp("_Name", sdf_title(ensemble.name))
     smiles = {SMILES_TAG: without_hydrogens(mol)}
     text = io.StringIO()
     writer = Chem.SDWriter(text)
-    for conformer, tags in zip(record.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
+    for conformer, tags in zip(record.GetConformers(), conformer_tags(ensemble, mol), strict=True):
         for tag in OWN_TAGS:
             record.ClearProp(tag)  # so that the tags stand in the order of OWN_TAGS, and none is left over
         for tag, entry in (tags | smiles).items():
-            record.SetProp(tag, _sdf_value(str(entry).lower() if isinstance(entry, bool) else str(entry)))
+            record.SetProp(tag, sdf_value(str(entry).lower() if isinstance(entry, bool) else str(entry)))
         writer.write(record, confId=conformer.GetId())
     writer.close()
     return text.getvalue()
@@ -109,17 +68,17 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     import ase.io
 
     smiles, mapped = without_hydrogens(mol), mapped_smiles(mol)
-    exact = _ase_json({"name": ensemble.name, "origin": ensemble.origin, "tags": _kept_tags(mol)})
+    exact = ase_json({"name": ensemble.name, "origin": ensemble.origin, "tags": kept_tags(mol)})
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     frames = []
-    for conformer, tags in zip(mol.GetConformers(), _conformer_tags(ensemble, mol), strict=True):
+    for conformer, tags in zip(mol.GetConformers(), conformer_tags(ensemble, mol), strict=True):
         atoms = ase.Atoms(numbers=numbers, positions=conformer.GetPositions())
         atoms.info = {
-            "name": _ase_text(_one_line(ensemble.name)),
-            "smiles": _ase_text(smiles),
+            "name": ase_text(one_line(ensemble.name)),
+            "smiles": ase_text(smiles),
             "charge": Chem.GetFormalCharge(mol),
             **tags,
-            "mapped_smiles": _ase_text(mapped),
+            "mapped_smiles": ase_text(mapped),
             "confgen": exact,  # ASE reads text that begins with _JSON as such
         }
         frames.append(atoms)
@@ -150,7 +109,7 @@ def jsonl_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
         "seed": ensemble.seed,
         "weights": ensemble.weights,
         "confgen_version": confgen_version(),
-        "tags": _kept_tags(mol),
+        "tags": kept_tags(mol),
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
@@ -162,7 +121,7 @@ def parquet_row(ensemble: EnsembleLike, mol: Chem.Mol) -> dict[str, object]:
     per_conformer = energy_tags(ensemble, mol.GetNumConformers())
     relative = _column(per_conformer, "relative_energy_kcal_mol")
     return {
-        "name": _unicode(ensemble.name),
+        "name": unicode_text(ensemble.name),
         "smiles": smiles,
         "num_atoms": mol.GetNumAtoms(),
         "num_confs": mol.GetNumConformers(),
@@ -170,14 +129,14 @@ def parquet_row(ensemble: EnsembleLike, mol: Chem.Mol) -> dict[str, object]:
         "energies": None if relative is None or None in relative else relative,
         "charge": Chem.GetFormalCharge(mol),
         "theory": f"confgen {ensemble.weights}",
-        "source": _unicode(ensemble.origin),
+        "source": unicode_text(ensemble.origin),
         "seed": ensemble.seed,
         "weights": ensemble.weights,
         "confgen_version": confgen_version(),
         "failed_checks": [list(failed) for failed in ensemble.checks],
         "conformer_sources": list(ensemble.sources),
         **{tag: _column(per_conformer, tag) for tag in ENERGY_TAGS},
-        "tags": _unicode(json.dumps(_kept_tags(mol), ensure_ascii=False)),
+        "tags": unicode_text(json.dumps(kept_tags(mol), ensure_ascii=False)),
     }
 
 
@@ -209,124 +168,9 @@ def parquet_schema() -> pa.Schema:
     return pa.schema(list(fields.items()))
 
 
-# Tags and names
-
-
-def _conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str | int | float | bool]]:
-    """The tags of every conformer, in the order of OWN_TAGS; those of energies only if there are energies."""
-    count = mol.GetNumConformers()
-    assert len(ensemble.checks) == len(ensemble.sources) == count, "one entry for each conformer"
-    per_conformer = energy_tags(ensemble, count)
-    version = confgen_version()
-    rows = []
-    for index, (failed, source) in enumerate(zip(ensemble.checks, ensemble.sources, strict=True)):
-        row: dict[str, str | int | float | bool] = {"conformer": index + 1, **per_conformer[index]}
-        row["valid"] = not failed
-        row["failed_checks"] = ", ".join(failed)
-        row["source"] = source
-        row["seed"] = ensemble.seed
-        row["weights"] = ensemble.weights
-        row["confgen_version"] = version
-        rows.append(row)
-    return rows
-
-
-def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
-    """What is known of each conformer's energy and relaxation, as tags of ENERGY_TAGS; what is not known is left out.
-
-    The ensemble need not have `boltzmann_weights`, `energy_method` or `relaxations`. Without weights they follow from
-    the energies, if all of those are known.
-    """
-    energies = _floats(ensemble.energies, count)
-    known = [energy for energy in energies if energy is not None]
-    given = getattr(ensemble, "boltzmann_weights", None)
-    weights = _floats(boltzmann_weights(known) if given is None and known and len(known) == count else given, count)
-    relaxations = list(getattr(ensemble, "relaxations", None) or [""] * count)
-    assert len(relaxations) == count, "one relaxation for each conformer"
-    rows = []
-    for energy, weight, relaxation in zip(energies, weights, relaxations, strict=True):
-        row: Tags = {}
-        if energy is not None:
-            row["energy_kcal_mol"] = round(energy, 4)
-            row["relative_energy_kcal_mol"] = round(energy - min(known), 4)
-        if weight is not None:
-            row["boltzmann_weight"] = round(weight, 6)
-        if energy is not None and (method := getattr(ensemble, "energy_method", "")):
-            row["energy_method"] = method
-        if relaxation:
-            row["relaxation"] = relaxation
-        rows.append(row)
-    return rows
-
-
-def _floats(values: Sequence[float] | None, count: int) -> list[float | None]:
-    """A number for each of `count` conformers, None where it is not finite or there are none."""
-    if values is None:
-        return [None] * count
-    assert len(values) == count, "one number for each conformer"
-    return [float(value) if math.isfinite(value) else None for value in values]
-
-
 def _column(rows: list[Tags], tag: str) -> list[str | float | None] | None:
     """A tag of all conformers, None if no conformer has it."""
     return [row.get(tag) for row in rows] if any(tag in row for row in rows) else None
-
-
-def boltzmann_weights(energies: Sequence[float], temperature_k: float = ROOM_TEMPERATURE_K) -> list[float]:
-    """Share of each conformer at equilibrium, summing to 1; `energies` in kcal/mol, symmetry numbers ignored."""
-    lowest = min(energies)
-    factors = [math.exp(-(energy - lowest) / (BOLTZMANN_KCAL_MOL_K * temperature_k)) for energy in energies]
-    return [factor / sum(factors) for factor in factors]
-
-
-def _input_tags(mol: Chem.Mol) -> dict[str, str]:
-    """What the input said of the molecule: its public properties, as text, without those that are not UTF-8."""
-    tags = {}
-    for tag in mol.GetPropNames(includePrivate=False, includeComputed=False):
-        with contextlib.suppress(UnicodeDecodeError):  # readers decode what they read; the molecule must not be lost
-            tags[tag] = mol.GetProp(tag)
-    return tags
-
-
-def _kept_tags(mol: Chem.Mol) -> dict[str, str]:
-    """The tags of the input that are written along, all but those of OWN_TAGS."""
-    return {tag: value for tag, value in _input_tags(mol).items() if tag not in OWN_TAGS}
-
-
-def _unicode(text: str) -> str:
-    """The text with what no file can hold (stray bytes of a file name, say) as question marks."""
-    return text.encode(errors="replace").decode()
-
-
-def _one_line(text: str) -> str:
-    """The text with every run of white space, line breaks among it, made one space."""
-    return " ".join(_unicode(text).split())
-
-
-def _title(name: str) -> str:
-    """A first line for a record; four dollars there would end the record before it begins."""
-    title = _one_line(name)
-    return f"_{title}" if title.startswith("$$$$") else title
-
-
-def _sdf_value(value: str) -> str:
-    """The text without what ends a value (an empty line) or a record (four dollars)."""
-    lines = (line.rstrip() for line in value.splitlines())
-    return "\n".join(f" {line}" if line.startswith("$$$$") else line for line in lines if line)
-
-
-def _ase_json(content: object) -> str:
-    """JSON as ASE reads it in a comment line, where it takes single backslashes for its own."""
-    text = json.dumps(content).replace('\\"', "\\u0022").replace("\\", "\\\\")
-    return f"_JSON {text}"
-
-
-def _ase_text(text: str) -> str:
-    """Text as ASE reads it in a comment line, where a backslash is doubled if the text stands in quotes."""
-    import ase.io.extxyz
-
-    quoted = ase.io.extxyz.escape(text).startswith('"')
-    return text.replace("\\", "\\\\") if quoted else text
 
 
 def _in_smiles_order(mol: Chem.Mol) -> tuple[str, np.ndarray]:
@@ -336,12 +180,3 @@ def _in_smiles_order(mol: Chem.Mol) -> tuple[str, np.ndarray]:
     """
     smiles, order = written_with_order(mol)
     return smiles, np.stack([conformer.GetPositions()[order] for conformer in mol.GetConformers()])
-
-
-@functools.cache
-def confgen_version() -> str:
-    """The version installed; `unknown` in a checkout that was never installed."""
-    try:
-        return metadata.version("confgen-mol")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -15,8 +15,8 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.errors import InputError, MoleculeError
-from confgen.formats import SMILES_TAG
 from confgen.molecule import from_smiles
+from confgen.record_tags import SMILES_TAG
 from confgen.sdf import Group
 from confgen.stereo_tags import restore_overlooked
 from confgen.textfile import READ_ERRORS, cause, open_text

@@ -11,6 +11,7 @@ import numpy as np
 from rdkit import Chem
 
 from confgen import checkpoint
+from confgen.boltzmann import boltzmann_weights
 from confgen.checkpoint import Weights
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
@@ -18,7 +19,6 @@ from confgen.flexibility import num_confs_auto
 from confgen.isomers import enumerate_stereo, unspecified
 from confgen.molecule import label, with_positions
 from confgen.options import settings_for, with_options
-from confgen.relax import boltzmann_weights
 from confgen.rounds import Account, make
 from confgen.settings import GenerateSettings
 from confgen.starts import with_input_stereo

@@ -30,10 +30,10 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
+from confgen.boltzmann import ROOM_TEMPERATURE_K, boltzmann_weights
 from confgen.calculators import relaxed, require, single_point, threads
 from confgen.errors import ConfgenError
 from confgen.molecule import positions, with_positions
-from confgen.relax import boltzmann_weights
 
 Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there are none; reference conformers
 LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
@@ -51,7 +51,7 @@ class PropertySettings:
     max_steps: int = 500
     max_conformers: int = 32  # of either ensemble
     max_molecules: int | None = 100  # chosen at random by `seed` where there are more; None for all
-    temperature_k: float = 298.15
+    temperature_k: float = ROOM_TEMPERATURE_K
     seed: int = 42
     threads: int = 1  # of each process; several workers do more than several threads
 

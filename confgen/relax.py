@@ -25,7 +25,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from ase import units
 from ase.constraints import FixAtoms
 from rdkit import rdBase
 from rdkit.Chem import Mol
@@ -216,17 +215,3 @@ def _notes(where: str, attempts: list[Attempt], outcomes: list[str], max_steps: 
         f"{late} {of} stay unrelaxed, since time was up": late,
     }
     return [f"{where}: {line}" for line, count in lines.items() if count]
-
-
-def boltzmann_weights(energies_kcal_mol: np.ndarray, temperature_k: float) -> np.ndarray:
-    """Shares (K,) of the conformers at equilibrium, without degeneracies; nan weighs 0, and so do all if all are nan.
-
-    temperature_k: above 0.
-    """
-    known = np.isfinite(energies_kcal_mol)
-    weights = np.zeros(len(energies_kcal_mol))
-    if known.any():
-        above = energies_kcal_mol[known] - energies_kcal_mol[known].min()
-        weights[known] = np.exp(-above * KCAL_MOL_EV / (units.kB * temperature_k))
-        weights /= weights.sum()
-    return weights

@@ -14,10 +14,10 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.errors import MoleculeError
-from confgen.formats import SMILES_TAG
 from confgen.matching import same_atoms
 from confgen.molecule import from_molblock, from_smiles, positions, sd_tags
 from confgen.readers import sdf_blocks
+from confgen.record_tags import SMILES_TAG
 from confgen.textfile import READ_ERRORS, cause, open_text
 
 ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from rdkit import Chem
 
 from confgen.errors import MoleculeError, OutputError
-from confgen.formats import EnsembleLike, jsonl_text, parquet_row, parquet_schema, sdf_text, xyz_text
+from confgen.formats import jsonl_text, parquet_row, parquet_schema, sdf_text, xyz_text
 from confgen.outfile import OutputFile
+from confgen.record_tags import EnsembleLike
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

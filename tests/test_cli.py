@@ -23,7 +23,6 @@ from typer.testing import CliRunner, Result
 from confgen import checkpoint
 from confgen.cli import app
 from confgen.cli.generate import generate
-from confgen.formats import confgen_version
 from confgen.options import PRESETS
 from confgen.propose import STARTS
 from confgen.readers import read_records
@@ -31,6 +30,7 @@ from confgen.relax import METHODS
 from confgen.sampler import SAMPLERS
 from confgen.select import WAYS
 from confgen.settings import STEREO_POLICIES, GenerateSettings
+from confgen.version import confgen_version
 from confgen.writer import FORMATS
 
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}

@@ -21,8 +21,8 @@ from typer.testing import CliRunner, Result
 from confgen import checkpoint
 from confgen.cli import app
 from confgen.denoiser import Denoiser
-from confgen.formats import EnsembleLike
 from confgen.outfile import OutputFile
+from confgen.record_tags import EnsembleLike
 from confgen.writer import Writer
 
 COMMAND = [sys.executable, "-c", "from confgen.cli import main; main()"]

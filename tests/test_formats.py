@@ -14,7 +14,6 @@ import pytest
 from ensembles import Ensemble, molecule, positions, sd_records
 from rdkit import Chem
 
-from confgen.formats import boltzmann_weights
 from confgen.molecule import from_smiles, with_positions
 from confgen.writer import write_ensembles
 
@@ -68,10 +67,6 @@ def test_sdf_energy_tags_are_absolute_relative_and_a_share(tmp_path: Path) -> No
     _, second = sd_records(tmp_path / "out.sdf")
     assert (second.GetProp("energy_kcal_mol"), second.GetProp("relative_energy_kcal_mol")) == ("-4.0", "1.0")
     assert second.GetDoubleProp("boltzmann_weight") == pytest.approx(0.1561, abs=1e-4)
-
-
-def test_equal_energies_share_equally() -> None:
-    assert boltzmann_weights([3.0] * 4) == pytest.approx([0.25] * 4)
 
 
 def test_sdf_keeps_the_tags_of_the_input(ethanol: Ensemble, tmp_path: Path) -> None:

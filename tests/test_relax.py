@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ase import units
 from ase.calculators.calculator import Calculator, all_changes
 from rdkit.Chem import Mol, rdForceFieldHelpers
 
@@ -17,7 +16,7 @@ from confgen.calculators import KCAL_MOL_EV, atoms_of, single_point
 from confgen.errors import CannotStart
 from confgen.forcefields import gfnff
 from confgen.molecule import positions, read_molecule, with_positions
-from confgen.relax import boltzmann_weights, check_method, relax
+from confgen.relax import check_method, relax
 from confgen.validity import check
 
 NEEDS = {"gfnff": "gfnff", "gfn1": "tblite", "gfn2": "tblite"}
@@ -263,14 +262,3 @@ def test_a_dielectric_is_refused_where_nothing_would_use_it(name: Any) -> None:
 def test_a_dielectric_below_vacuum_is_refused(constant: float) -> None:
     with pytest.raises(CannotStart, match="must be 1 \\(vacuum\\) or more"):
         check_method("mmff94s", constant)
-
-
-def test_two_states_at_kt_have_the_weights_of_the_textbook() -> None:
-    kt = units.kB * 300 / KCAL_MOL_EV
-    weights = boltzmann_weights(np.array([1e6, np.nan, 1e6 + kt]), 300)
-    np.testing.assert_allclose(weights, [1 / (1 + np.exp(-1)), 0, 1 / (1 + np.e)], rtol=1e-6)
-
-
-def test_weights_of_the_far_too_high_and_of_the_unknown_are_zero() -> None:
-    np.testing.assert_array_equal(boltzmann_weights(np.array([0.0, 1e9, np.inf]), 300), [1, 0, 0])
-    np.testing.assert_array_equal(boltzmann_weights(np.full(2, np.nan), 300), [0, 0])

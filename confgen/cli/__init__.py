@@ -33,7 +33,7 @@ app.add_typer(weights_app, name="weights")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from confgen.formats import confgen_version
+        from confgen.version import confgen_version
 
         typer.echo(f"confgen {confgen_version()}")
         raise typer.Exit

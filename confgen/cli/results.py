@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import rdkit
 
-from confgen.formats import confgen_version
 from confgen.scores import Evaluation, MoleculeScores, Protocol, by_rotatable_bonds, curves, summarise
+from confgen.version import confgen_version
 
 FORMAT = "confgen-evaluation-1"  # goes up when a key changes its meaning or goes away; new keys may come without
 CURVE = [round(0.05 * step, 2) for step in range(1, 51)]  # angstrom

@@ -16,10 +16,10 @@ import numpy as np
 import rdkit
 from numpy.typing import NDArray
 
-from confgen.formats import confgen_version
 from confgen.report import plots, tables
 from confgen.report.data import WORST, all_molecules, page_data
 from confgen.scores import Evaluation, Protocol
+from confgen.version import confgen_version
 
 VIEWER = "3Dmol.js 2.5.5"
 SCRIPTS = ("page.js", "molecules.js", "viewer.js")

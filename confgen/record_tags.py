@@ -1,0 +1,131 @@
+"""What is written beside the coordinates of an ensemble: tags of each conformer, and those that the input had."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from rdkit import Chem
+
+from confgen.boltzmann import boltzmann_weights
+from confgen.errors import MoleculeError
+from confgen.version import confgen_version
+
+# Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
+SMILES_TAG = "confgen_smiles"
+# Tags of a conformer that was relaxed, or whose energy is known.
+ENERGY_TAGS = ("energy_kcal_mol", "relative_energy_kcal_mol", "boltzmann_weight", "energy_method", "relaxation")
+Tags = dict[str, str | float]
+# Tags written by confgen; the same tags in the input describe some earlier conformer and are dropped.
+OWN_TAGS = (
+    "conformer",
+    "energy_kcal_mol",
+    "relative_energy_kcal_mol",
+    "boltzmann_weight",
+    "energy_method",
+    "relaxation",
+    "valid",
+    "failed_checks",
+    "source",
+    "seed",
+    "weights",
+    "confgen_version",
+    SMILES_TAG,
+)
+
+
+class EnsembleLike(Protocol):
+    """What a writer needs of an ensemble: K conformers of one molecule and, per conformer, where they stand."""
+
+    @property
+    def mol(self) -> Chem.Mol | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def checks(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def energies(self) -> Sequence[float] | None: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def weights(self) -> str: ...
+    @property
+    def sources(self) -> Sequence[str]: ...
+    @property
+    def error(self) -> MoleculeError | None: ...
+
+
+def conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str | int | float | bool]]:
+    """The tags of every conformer, in the order of OWN_TAGS; those of energies only if there are energies."""
+    count = mol.GetNumConformers()
+    assert len(ensemble.checks) == len(ensemble.sources) == count, "one entry for each conformer"
+    per_conformer = energy_tags(ensemble, count)
+    version = confgen_version()
+    rows = []
+    for index, (failed, source) in enumerate(zip(ensemble.checks, ensemble.sources, strict=True)):
+        row: dict[str, str | int | float | bool] = {"conformer": index + 1, **per_conformer[index]}
+        row["valid"] = not failed
+        row["failed_checks"] = ", ".join(failed)
+        row["source"] = source
+        row["seed"] = ensemble.seed
+        row["weights"] = ensemble.weights
+        row["confgen_version"] = version
+        rows.append(row)
+    return rows
+
+
+def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
+    """What is known of each conformer's energy and relaxation, as tags of ENERGY_TAGS; what is not known is left out.
+
+    The ensemble need not have `boltzmann_weights`, `energy_method` or `relaxations`. Without weights they follow from
+    the energies, if all of those are known.
+    """
+    energies = _floats(ensemble.energies, count)
+    known = [energy for energy in energies if energy is not None]
+    given = getattr(ensemble, "boltzmann_weights", None)
+    if given is None and known and len(known) == count:
+        given = boltzmann_weights(np.array(known)).tolist()
+    weights = _floats(given, count)
+    relaxations = list(getattr(ensemble, "relaxations", None) or [""] * count)
+    assert len(relaxations) == count, "one relaxation for each conformer"
+    rows = []
+    for energy, weight, relaxation in zip(energies, weights, relaxations, strict=True):
+        row: Tags = {}
+        if energy is not None:
+            row["energy_kcal_mol"] = round(energy, 4)
+            row["relative_energy_kcal_mol"] = round(energy - min(known), 4)
+        if weight is not None:
+            row["boltzmann_weight"] = round(weight, 6)
+        if energy is not None and (method := getattr(ensemble, "energy_method", "")):
+            row["energy_method"] = method
+        if relaxation:
+            row["relaxation"] = relaxation
+        rows.append(row)
+    return rows
+
+
+def _floats(values: Sequence[float] | None, count: int) -> list[float | None]:
+    """A number for each of `count` conformers, None where it is not finite or there are none."""
+    if values is None:
+        return [None] * count
+    assert len(values) == count, "one number for each conformer"
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def input_tags(mol: Chem.Mol) -> dict[str, str]:
+    """What the input said of the molecule: its public properties, as text, without those that are not UTF-8."""
+    tags = {}
+    for tag in mol.GetPropNames(includePrivate=False, includeComputed=False):
+        with contextlib.suppress(UnicodeDecodeError):  # readers decode what they read; the molecule must not be lost
+            tags[tag] = mol.GetProp(tag)
+    return tags
+
+
+def kept_tags(mol: Chem.Mol) -> dict[str, str]:
+    """The tags of the input that are written along, all but those of OWN_TAGS."""
+    return {tag: value for tag, value in input_tags(mol).items() if tag not in OWN_TAGS}
