@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from rdkit import Chem
@@ -36,6 +37,8 @@ from confgen.errors import ConfgenError
 from confgen.molecule import positions, with_positions
 
 Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there are none; reference conformers
+Contest = tuple[str, Sequence[Mol | None], Mol]  # the same with the generated conformers of each of several methods
+Item = TypeVar("Item")
 LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
 EVERYTHING = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
 
@@ -154,20 +157,28 @@ def molecule_properties(
     ("spawn") and give the same results.
     Raises: CannotStart, at once, if tblite is missing or the method unknown; ConfgenError if a worker is killed.
     """
+    contests = [(name, [generated], reference) for name, generated, reference in pairs]
+    return (one for [one] in properties_of_methods(contests, settings, workers=workers))
+
+
+def properties_of_methods(
+    contests: Sequence[Contest], settings: PropertySettings = PropertySettings(), *, workers: int = 1
+) -> Iterator[list[MoleculeProperties]]:
+    """What `molecule_properties` gives for each method, molecule by molecule; references are computed once for all."""
     require(settings.method)
     jobs = [
-        (name, generated and _packed(generated), _packed(reference), settings)
-        for name, generated, reference in chosen(pairs, settings)
+        (name, [mol and _packed(mol) for mol in generated], _packed(reference), settings)
+        for name, generated, reference in chosen(contests, settings)
     ]
     return _parallel(jobs, workers) if min(workers, len(jobs)) > 1 else map(_compared, jobs)
 
 
-def chosen(pairs: Sequence[Pair], settings: PropertySettings = PropertySettings()) -> list[Pair]:
-    """The pairs that are computed: at most `max_molecules`, at random by `seed`, in their order."""
-    if settings.max_molecules is None or len(pairs) <= settings.max_molecules:
-        return list(pairs)
-    places = np.random.default_rng(settings.seed).choice(len(pairs), settings.max_molecules, replace=False)
-    return [pairs[i] for i in sorted(places)]
+def chosen(items: Sequence[Item], settings: PropertySettings = PropertySettings()) -> list[Item]:
+    """The molecules that are computed: at most `max_molecules`, at random by `seed`, in their order."""
+    if settings.max_molecules is None or len(items) <= settings.max_molecules:
+        return list(items)
+    places = np.random.default_rng(settings.seed).choice(len(items), settings.max_molecules, replace=False)
+    return [items[i] for i in sorted(places)]
 
 
 def ensemble_properties(mol: Mol, settings: PropertySettings = PropertySettings()) -> EnsembleProperties:
@@ -206,23 +217,32 @@ def _broken(mol: Mol, pos: np.ndarray) -> bool:
     return bool((ratio[bonded] > LOST_BOND).any() or (ratio[apart] < MADE_BOND).any())
 
 
-_Job = tuple[str, bytes | None, bytes, PropertySettings]
+_Job = tuple[str, list[bytes | None], bytes, PropertySettings]
 
 
-def _compared(job: _Job) -> MoleculeProperties:
+def _compared(job: _Job) -> list[MoleculeProperties]:
     name, packed_generated, packed_reference, settings = job
     reference = _unpacked(packed_reference)
-    if packed_generated is None:
-        return MoleculeProperties(name, error="there are no generated conformers")
-    generated = _unpacked(packed_generated)
-    if reason := _incomparable(generated, reference):
-        return MoleculeProperties(name, error=reason)
     most = settings.max_conformers
     of_reference = replace(settings, relax=settings.relax and settings.relax_reference)
-    sides = {
-        "generated": ensemble_properties(_first(generated, min(2 * reference.GetNumConformers(), most)), settings),
-        "reference": ensemble_properties(_first(reference, most), of_reference),
-    }
+    theirs: EnsembleProperties | None = None
+    compared = []
+    for packed in packed_generated:
+        generated = None if packed is None else _unpacked(packed)
+        reason = "there are no generated conformers" if generated is None else _incomparable(generated, reference)
+        if generated is None or reason:
+            compared.append(MoleculeProperties(name, error=reason))
+            continue
+        mine = ensemble_properties(_first(generated, min(2 * reference.GetNumConformers(), most)), settings)
+        theirs = theirs or ensemble_properties(_first(reference, most), of_reference)
+        compared.append(_averaged(name, mine, theirs, settings.temperature_k))
+    return compared
+
+
+def _averaged(
+    name: str, generated: EnsembleProperties, reference: EnsembleProperties, temperature_k: float
+) -> MoleculeProperties:
+    sides = {"generated": generated, "reference": reference}
     counts, notes, error = Counter(dict.fromkeys(COUNTS, 0)), [], ""
     for side, made in sides.items():
         numbers = len(made.pos), len(made.failures), len(made.unconverged), len(made.broken)
@@ -233,7 +253,7 @@ def _compared(job: _Job) -> MoleculeProperties:
             error = f"no {side} conformer could be computed ({made.failures[0]})"
     if error:
         return MoleculeProperties(name, counts=dict(counts), notes=notes, error=error)
-    mine, theirs = (made.averages(settings.temperature_k) for made in sides.values())
+    mine, theirs = (made.averages(temperature_k) for made in sides.values())
     return MoleculeProperties(name, mine, theirs, dict(counts), notes)
 
 
@@ -263,7 +283,7 @@ def _unpacked(binary: bytes) -> Mol:
     return mol
 
 
-def _parallel(jobs: Sequence[_Job], workers: int) -> Iterator[MoleculeProperties]:
+def _parallel(jobs: Sequence[_Job], workers: int) -> Iterator[list[MoleculeProperties]]:
     context = multiprocessing.get_context("spawn")  # threads of OpenMP do not survive a fork
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_end_at_interrupt)
     try:

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,17 @@ def test_files_are_compared_without_torch(reference: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "False\n"
+
+
+@pytest.mark.skipif(find_spec("tblite") is None, reason="tblite is not installed")
+def test_properties_are_told_of_each_method(embed_mol: Callable[..., Chem.Mol]) -> None:
+    water = embed_mol(read_molecule("O"), 1)
+    reference = write_sdf("ref.sdf", ("water", water))
+    bent = write_sdf("bent.sdf", ("water", with_positions(water, 1.02 * positions(water))))
+    first, second = scored(bent, f"same={reference}", reference, "--properties", "--workers", 1)["evaluations"]
+    assert first["properties"]["energy_kcal_mol"] < 0.01  # both are relaxed
+    assert second["properties"]["energy_kcal_mol"] == 0.0
+    assert (first["properties"]["molecules_failed"], first["properties"]["conformers"]) == (0, 2)
 
 
 # Generating on the spot

@@ -22,6 +22,7 @@ from confgen.properties import (
     compare_properties,
     ensemble_properties,
     molecule_properties,
+    properties_of_methods,
     summarise_properties,
 )
 
@@ -125,6 +126,31 @@ def test_what_cannot_be_compared_says_why(generated: Mol | None, why: str) -> No
     (result,) = molecule_properties([("acid", generated, conformers("CC(=O)O"))], QUICK)
     assert result.error == why
     assert np.isnan(summarise_properties([result])["energy_kcal_mol"])
+
+
+def test_references_of_several_methods_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def spy(mol: Mol, settings: PropertySettings) -> EnsembleProperties:
+        del settings
+        seen.append(mol.GetProp("_Name"))
+        energies = positions(mol)[:, 0, 0]
+        return EnsembleProperties(np.stack((energies, energies, energies), axis=1), positions(mol))
+
+    monkeypatch.setattr("confgen.properties.require", lambda _: None)
+    monkeypatch.setattr("confgen.properties.ensemble_properties", spy)
+    reference, first, second = (helium(name, energy) for name, energy in (("reference", 1), ("a", 2), ("b", 4)))
+    [[missing, one, two]] = properties_of_methods([("helium", [None, first, second], reference)])
+    assert sorted(seen) == ["a", "b", "reference"]
+    assert missing.error == "there are no generated conformers"
+    assert [made.errors()["energy_kcal_mol"] for made in (one, two)] == [1.0, 3.0]
+
+
+def helium(name: str, place: float) -> Mol:
+    """An atom at a place (angstrom) on the x axis."""
+    atom = with_positions(read_molecule("[He]"), np.array([[[place, 0.0, 0.0]]]))
+    atom.SetProp("_Name", name)
+    return atom
 
 
 @needs_tblite

@@ -9,7 +9,7 @@ from rdkit.Chem import Mol
 from confgen.ensembles import ConformerSet
 from confgen.matching import identity, pair_up
 from confgen.molecule import positions, with_positions
-from confgen.properties import Pair, compare_properties, molecule_properties, summarise_properties
+from confgen.properties import compare_properties, properties_of_methods, summarise_properties
 
 
 def refuse_without_xtb() -> None:
@@ -17,26 +17,35 @@ def refuse_without_xtb() -> None:
     compare_properties([])
 
 
-def pairs_of(
+def partners_of(
     generated: Sequence[ConformerSet], reference: Sequence[ConformerSet], match: str, per_reference: int | None
-) -> list[Pair]:
-    """Every reference molecule with the generated one that is scored against it, and as many conformers of that."""
+) -> list[Mol | None]:
+    """For every reference with conformers the molecule that is scored against it, with as many conformers of that."""
     made_known, known = ([identity(one.mol, one.name, one.origin) for one in side] for side in (generated, reference))
-    pairs = []
-    for one, partner in zip(reference, pair_up(made_known, known, match).partners, strict=True):
-        if one.mol is not None and one.mol.GetNumConformers():
-            made = None if partner is None else generated[partner].mol
-            pairs.append((one.name or one.origin, _first(made, per_reference, one.mol), one.mol))
-    return pairs
+    return [
+        _first(None if partner is None else generated[partner].mol, per_reference, one.mol)
+        for one, partner in zip(reference, pair_up(made_known, known, match).partners, strict=True)
+        if one.mol is not None and one.mol.GetNumConformers()
+    ]
 
 
-def compared(pairs: Sequence[Pair], workers: int, tick: Callable[[], object]) -> dict[str, float]:
-    """What `compare_properties` gives; tick is called after each molecule."""
+def compared(
+    partners: Sequence[Sequence[Mol | None]],
+    reference: Sequence[ConformerSet],
+    workers: int,
+    tick: Callable[[], object],
+) -> list[dict[str, float]]:
+    """What `compare_properties` gives for each method; tick is called after each molecule.
+
+    partners: what `partners_of` gives, for each method.
+    """
+    known = [(one.name or one.origin, one.mol) for one in reference if one.mol and one.mol.GetNumConformers()]
+    contests = [(name, each, mol) for (name, mol), *each in zip(known, *partners, strict=True)]
     made = []
-    for molecule in molecule_properties(pairs, workers=workers):
+    for molecule in properties_of_methods(contests, workers=workers):
         made.append(molecule)
         tick()
-    return summarise_properties(made)
+    return [summarise_properties([molecule[method] for molecule in made]) for method in range(len(partners))]
 
 
 def _first(made: Mol | None, per_reference: int | None, reference: Mol) -> Mol | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rdkit import rdBase
+from rdkit.Chem import Mol
 from tqdm import tqdm
 
 from confgen.cli import results
@@ -56,6 +57,14 @@ class Request:
     progress: bool | None
 
 
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a method and, for its properties, its molecule for each reference with conformers."""
+
+    evaluation: Evaluation
+    partners: Sequence[Mol | None] = ()
+
+
 def run(request: Request) -> int:
     """The exit code of a run that could start; CannotStart if it could not, NothingScored if nothing was scored."""
     began = time.monotonic()
@@ -76,9 +85,10 @@ def run(request: Request) -> int:
         with rdBase.BlockLogs():
             reference = list(itertools.islice(read_ensembles(reference_path), request.limit))
             refuse_empty(reference, reference_path)
-            evaluations = [_evaluated(request, protocol, *method, reference) for method in methods]
+            scored = [_evaluated(request, protocol, *method, reference) for method in methods]
             if sampling is not None:
-                evaluations.append(_generated(request, protocol, sampling, reference))
+                scored.append(_generated(request, protocol, sampling, reference))
+            evaluations = _with_properties(request, scored, reference)
         refuse_nothing(evaluations, reference_path)
         _write(outputs, evaluations, reference, reference_path)
     finally:
@@ -110,8 +120,8 @@ def _evaluated(
     source: str,
     sets: Iterable[ConformerSet],
     reference: Sequence[ConformerSet],
-) -> Evaluation:
-    """The scores of one method, with its ensemble properties if they are asked for."""
+) -> Scored:
+    """The scores of one method."""
     generated = list(sets)
     with _bar(request, len(reference), f"scoring {label}") as bar:
         evaluation = evaluate(
@@ -119,12 +129,22 @@ def _evaluated(
             workers=_workers(request, generated, reference), progress=lambda *_: bar.update(),
         )  # fmt: skip
     if not request.properties:
-        return evaluation
+        return Scored(evaluation)
     from confgen.cli import quantum
 
-    pairs = quantum.pairs_of(generated, reference, request.match, protocol.per_reference)
-    with _bar(request, len(pairs), f"properties of {label}") as bar:
-        return replace(evaluation, properties=quantum.compared(pairs, request.workers or available_cores(), bar.update))
+    return Scored(evaluation, quantum.partners_of(generated, reference, request.match, protocol.per_reference))
+
+
+def _with_properties(request: Request, scored: Sequence[Scored], reference: Sequence[ConformerSet]) -> list[Evaluation]:
+    """The evaluations, with ensemble properties if they are asked for; those of the references are computed once."""
+    if not request.properties:
+        return [one.evaluation for one in scored]
+    from confgen.cli import quantum
+
+    partners = [one.partners for one in scored]
+    with _bar(request, len(partners[0]), "properties") as bar:
+        known = quantum.compared(partners, reference, request.workers or available_cores(), bar.update)
+    return [replace(one.evaluation, properties=values) for one, values in zip(scored, known, strict=True)]
 
 
 def _sampling(request: Request) -> Sampling:
@@ -133,21 +153,20 @@ def _sampling(request: Request) -> Sampling:
     return prepare(request.weights, request.device, request.preset, request.seed, request.workers)
 
 
-def _generated(
-    request: Request, protocol: Protocol, sampling: Sampling, reference: Sequence[ConformerSet]
-) -> Evaluation:
+def _generated(request: Request, protocol: Protocol, sampling: Sampling, reference: Sequence[ConformerSet]) -> Scored:
     """The scores of what is generated here: who is whose partner is known, and why one failed too."""
     from confgen.cli.sampling import sample
 
     with _bar(request, len(reference), "generating") as bar:
         made = sample(sampling, reference, protocol.per_reference or PER_REFERENCE, bar.update)
     by_name = replace(request, match="auto")
-    evaluation = _evaluated(by_name, protocol, GENERATED, sampling.source, made, reference)
+    scored = _evaluated(by_name, protocol, GENERATED, sampling.source, made, reference)
     molecules = [
         scores if one.error is None or not scores.failed else replace(scores, error=str(one.error))
-        for scores, one in zip(evaluation.molecules, made, strict=True)
+        for scores, one in zip(scored.evaluation.molecules, made, strict=True)
     ]
-    return replace(evaluation, molecules=molecules, unmatched=[], ambiguous=[])
+    evaluation = replace(scored.evaluation, molecules=molecules, unmatched=[], ambiguous=[])
+    return replace(scored, evaluation=evaluation)
 
 
 def _workers(request: Request, generated: Sequence[ConformerSet], reference: Sequence[ConformerSet]) -> int:
