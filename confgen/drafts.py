@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rdkit import Chem
@@ -13,10 +13,11 @@ from rdkit import Chem
 from confgen.assemble import assemble
 from confgen.checkpoint import Weights
 from confgen.embed import embed, embed_core
+from confgen.errors import NoStart
 from confgen.hydrogens import complete
 from confgen.hypervalent import mended
 from confgen.molecule import fragments, is_token, positions, with_positions
-from confgen.propose import propose
+from confgen.propose import StartSettings, propose
 from confgen.scaffold import Core, among, held, of_tokens_only, superposed
 from confgen.settings import GenerateSettings
 from confgen.starts import own_positions
@@ -28,11 +29,15 @@ CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
 
 @dataclass
 class Drafts:
-    """K conformers: positions (K, N, 3), the names of the checks that each fails, and where each comes from."""
+    """K conformers: positions (K, N, 3), the names of the checks that each fails, and where each comes from.
+
+    startless: isomers for which distance geometry has found no coordinates.
+    """
 
     pos: np.ndarray
     failed: list[list[str]]
     sources: list[str]
+    startless: set[int] = field(default_factory=set)
 
     def wrong(self) -> list[int]:
         """Which of them fail a check."""
@@ -51,18 +56,25 @@ def sample_wrong(
     """New proposals for the conformers that fail a check, kept where they fail less than what is there.
 
     cores: those of each isomer, over which its conformers are spread in turn; none if nothing is held.
-    Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them.
+    Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them. An isomer
+    that distance geometry cannot embed is sampled once, from the prior: it would fail as slowly again.
     """
     pool = settings.start.pool if attempt == 0 else 1
     cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt, pool=pool)
+    from_prior = StartSettings()
     wrong = drafts.wrong()
     for first, isomer in enumerate(isomers):
         for core in cores[first] if cores else [None]:
             own = [k for k in wrong if k % len(isomers) == first and core_of(k, cores) is core]
-            if not own:
+            if not own or (first in drafts.startless and all(drafts.failed[k] != ["missing"] for k in own)):
                 continue
             seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
-            proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=cooler), deadline, core)
+            started = replace(settings, start=from_prior if first in drafts.startless else cooler)
+            try:
+                proposed = _propose_whole(isomer, seeds, weights, started, deadline, core)
+            except NoStart:
+                drafts.startless.add(first)
+                proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=from_prior), deadline, core)
             names = check(with_positions(isomer, proposed))
             for k, new, fails in zip(own, proposed, names, strict=True):
                 if drafts.failed[k] == ["missing"] or len(fails) < len(drafts.failed[k]):
@@ -84,7 +96,7 @@ def repair(
     """
     if settings.start.start == "input":
         return
-    hopeless: set[int] = set()
+    hopeless = set(drafts.startless)
     done: set[int] = set()
     for k in drafts.wrong():
         number, core = k % len(isomers), core_of(k, cores)

@@ -65,12 +65,13 @@ def embed(
     """Positions of all atoms, (N, 3) angstrom, for every seed; None where the embedding did not succeed.
 
     mol:   one connected molecule with explicit hydrogens.
-    seeds: one per conformer, so that each depends on its own seed alone. Zero gives every conformer the same
+    seeds: one per conformer, so that each depends on its own seed. Zero gives every conformer the same
            coordinates in RDKit, so seeds are moved into 1..2^31-2 (the modulus of its
            generator is 2^31-1, which acts as 0).
     timeout_s: for each of them, all ways together.     deadline: `time.monotonic()` after which none is made.
     core: atoms whose distances are to be as in it; see `embed_core`.
-    If the first GIVE_UP seeds fail, in every way of WAYS, the others are None too.
+    If the first GIVE_UP seeds fail, in every way of WAYS, the others are None too: the only way in which one depends
+    on others of the same call. What a time limit ends depends on the machine as well.
     """
     limit_s = TIMEOUT_S if timeout_s is None else timeout_s
     results: list[np.ndarray | None] = []
@@ -134,11 +135,13 @@ def embed_core(
 
     Distance geometry is given the core's distances. These do not tell it from its mirror image, so a molecule without
     stereochemistry is reflected if that fits better, and others are tried again. Where the core's distances cannot be
-    met at all, the embedding is free, and the core as far off as it may be.
+    met at all, the embedding is free, and the core as far off as it may be. It gives up as `embed` does.
     """
     reflectable = not elements(mol).names
     results: list[np.ndarray | None] = []
     for seed in seeds:
+        if len(results) >= GIVE_UP and all(pos is None for pos in results):
+            return results + [None] * (len(seeds) - len(results))
         best: np.ndarray | None = None
         for attempt in range(CORE_TRIES):
             own_seed = (seed + CORE_STRIDE * attempt) % 2**63

@@ -35,3 +35,7 @@ class MoleculeError(ConfgenError):
     """One molecule cannot be done; a batch records it and goes on."""
 
     exit_code = 3
+
+
+class NoStart(MoleculeError):
+    """RDKit's distance geometry finds no coordinates of a molecule to start from; others may still be sampled."""

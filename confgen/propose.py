@@ -14,7 +14,7 @@ from torch import Tensor
 from confgen.clamp import clamp
 from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
-from confgen.errors import CannotStart, MoleculeError
+from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
@@ -23,7 +23,7 @@ from confgen.prior import draw_noise, harmonic_root
 from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
 from confgen.scaffold import Core, held, of_tokens_only
 from confgen.schedule import karras_sigmas
-from confgen.starts import own_positions, representative_starts
+from confgen.starts import no_coordinates, own_positions, representative_starts
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
 DETERMINISTIC = ("heun", "dpmpp")  # samplers
@@ -86,8 +86,8 @@ def propose(
     core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
                 exactly there.
     dielectric: constant of the surroundings for starts relaxed by MMFF94s.
-    A conformer whose ETKDG start cannot be embedded starts from the harmonic prior. Raises MoleculeError if it is to
-    start from its own coordinates and has none.
+    A conformer whose ETKDG start cannot be embedded starts from the harmonic prior. Raises NoStart if none can be,
+    and MoleculeError if it is to start from its own coordinates and has none.
     """
     device = next(denoiser.parameters()).device
     graph = DenseGraph.from_flat(mol_to_graph(mol)).to(device)
@@ -136,6 +136,16 @@ def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
         raise MoleculeError(f"{label(mol)}: its heavy atoms hang together by a hydrogen only; leave it out")
 
 
+def _refuse_without_start(mol: Chem.Mol, deadline: float | None) -> None:
+    """NoStart, or MoleculeError if there was no time to find one."""
+    if deadline is not None and time.monotonic() > deadline:
+        raise MoleculeError(
+            f"{label(mol)}: took longer than --timeout before RDKit's distance geometry found coordinates; "
+            "raise it, or check the stereochemistry"
+        )
+    raise NoStart(f"{label(mol)}: {no_coordinates(mol)}; check it, or leave it out")
+
+
 def _starts(
     mol: Chem.Mol,
     seeds: Sequence[int],
@@ -149,6 +159,8 @@ def _starts(
     if start.start in ("etkdg", "mmff94s"):
         relaxed = start.start == "mmff94s"
         found = representative_starts(mol, seeds, start.pool, deadline, core, relaxed=relaxed, dielectric=dielectric)
+        if all(pos is None for pos in found):
+            _refuse_without_start(mol, deadline)
     elif start.start == "input":
         found = [own_positions(mol)] * len(seeds)
     tokens = is_token(mol)

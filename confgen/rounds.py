@@ -13,11 +13,12 @@ from rdkit import Chem
 from confgen.checkpoint import Weights
 from confgen.drafts import Drafts, conformer_seed, core_of, repair, sample_wrong
 from confgen.errors import MoleculeError
-from confgen.molecule import positions, with_positions
+from confgen.molecule import label, positions, with_positions
 from confgen.relax import Relaxed, relax
 from confgen.scaffold import Core
 from confgen.select import Choice, choose
 from confgen.settings import SCORING, GenerateSettings
+from confgen.starts import no_coordinates
 
 MAX_ROUNDS = 3
 LEAST_GAIN = 0.25  # share of a round's conformers that must be new and distinct, or there is no further round
@@ -123,6 +124,12 @@ def _sampled(
             break
     if not settings.keep_invalid:
         repair(drafts, isomers, settings, deadline, cores)
+        if not len(ready.pos) and len(drafts.wrong()) == count and len(drafts.startless) == len(isomers):
+            failed = ", ".join(sorted({name for names in drafts.failed for name in names}))
+            raise MoleculeError(
+                f"{label(mol)}: {no_coordinates(isomers[0])}, and all {count} of the network fail {failed}; "
+                "check the input, or pass --keep-invalid to write them"
+            )
     account.made += count
     ready.seconds["sampling"] += time.monotonic() - began
     return drafts

@@ -11,13 +11,14 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.distinct import distances, distinct
-from confgen.embed import embed, embed_core
+from confgen.embed import LARGE, embed, embed_core
 from confgen.errors import MoleculeError
 from confgen.forcefields import minimise, mmff94s, uff
 from confgen.hypervalent import centres
 from confgen.molecule import label, positions, with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
+from confgen.stereo import elements
 from confgen.stereo_tags import stereo_from_3d
 
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
@@ -38,7 +39,8 @@ def representative_starts(
 ) -> list[np.ndarray | None]:
     """Positions (N, 3) angstrom of all atoms for every seed, the k medoids of `pool` times as many of RDKit's.
 
-    They follow from the molecule, all seeds together, and the pool. None where too few could be embedded.
+    They follow from the molecule, all seeds together, and the pool. None where too few could be embedded. Of large
+    molecules the pool is as many as there are seeds.
     deadline: `time.monotonic()` after which no more are made.
     core: atoms to be near given coordinates, see `embed_core`.
     relaxed: by MMFF94s (UFF where it lacks parameters), and of those in the same minimum only the lowest counts. If the
@@ -51,8 +53,11 @@ def representative_starts(
     """
     if pool == 1 and not relaxed:
         return _embedded(mol, seeds, deadline, core)
+    pool = 1 if mol.GetNumAtoms() >= LARGE else pool  # each takes seconds, and none stands for others
     starts: list[np.ndarray | None] = []
     for first in range(0, len(seeds), BLOCK):
+        if starts and all(pos is None for pos in starts):
+            return [None] * len(seeds)
         block = seeds[first : first + BLOCK]
         candidate_seeds = [(seed + STRIDE * k) % 2**63 for k in range(pool) for seed in block]
         found = _embedded(mol, candidate_seeds, deadline, core)
@@ -99,6 +104,12 @@ def _embedded(
     mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None
 ) -> list[np.ndarray | None]:
     return embed(mol, seeds, deadline=deadline) if core is None else embed_core(mol, seeds, core, deadline)
+
+
+def no_coordinates(mol: Chem.Mol) -> str:
+    """The reason why there is none of a molecule's starts, for messages."""
+    stereo = " with this stereochemistry" if elements(mol).names else ""
+    return f"RDKit's distance geometry found no coordinates{stereo}"
 
 
 def with_input_stereo(mol: Chem.Mol) -> Chem.Mol:
