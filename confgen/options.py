@@ -27,8 +27,8 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(
-        "the least time: RDKit's conformers, moved once",
-        {"start": "etkdg", "sigma": 2.5, "noise": 0.0, "pool": 1, "rounds": 1, "steps": 6},
+        "the least time: no larger pool, fewer steps",
+        {"start": "mmff94s", "pool": 1, "steps": 5},
     ),
     "ensemble": Preset("what the weights do best: their defaults", {}),
     "docking": Preset(

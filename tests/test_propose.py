@@ -16,7 +16,7 @@ from torch import nn
 from confgen import propose as module
 from confgen.denoiser import Denoiser
 from confgen.embed import embed
-from confgen.errors import CannotStart, MoleculeError
+from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.molecule import is_token, read_molecule
 from confgen.propose import StartSettings, propose
 from confgen.sampler import SAMPLERS, SamplerSettings
@@ -144,9 +144,18 @@ def test_a_conformer_that_cannot_be_embedded_starts_from_the_prior(
     denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__, **___: [None for _ in seeds])
+    [whole] = embed(mol, SEEDS[:1])
+    monkeypatch.setattr(
+        module, "representative_starts", lambda _, seeds, *__, **___: [whole, *[None] * (len(seeds) - 1)]
+    )
     fallen_back = propose(mol, SEEDS, denoiser, settings(), ETKDG)
-    np.testing.assert_allclose(fallen_back, propose(mol, SEEDS, denoiser, settings(), HARMONIC), atol=1e-3)
+    np.testing.assert_allclose(fallen_back[1:], propose(mol, SEEDS, denoiser, settings(), HARMONIC)[1:], atol=1e-3)
+
+
+def test_a_molecule_that_cannot_be_embedded_has_no_start(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__, **___: [None for _ in seeds])
+    with pytest.raises(NoStart, match="distance geometry found no coordinates"):
+        propose(read_molecule(ALANINE), SEEDS, denoiser, settings(), ETKDG)
 
 
 def test_a_deadline_that_is_past_is_a_molecule_error(denoiser: Denoiser) -> None:
