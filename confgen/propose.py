@@ -80,8 +80,9 @@ def propose(
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
     mol:        one connected molecule with explicit hydrogens.
-    batch_size: conformers per network call; by default what fits a budget of atom pairs. It changes the time taken
-                only: every conformer draws from a generator of its own.
+    batch_size: conformers per network call; by default, and always for molecules so large that these are fewer than
+                FEWEST, what fits a budget of atom pairs. It changes the time taken only: every conformer draws from a
+                generator of its own.
     deadline:   `time.monotonic()` after which MoleculeError is raised.
     core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
                 exactly there.
@@ -97,7 +98,9 @@ def propose(
     _refuse_unlinked(mol, adjacency(graph.pair)[0])
     root = harmonic_root(adjacency(graph.pair), graph.mask).to(device)
     fitting = max(1, PAIRS_AT_ONCE[device.type] // tokens**2)
-    at_once, fewest = batch_size or fitting, min(fitting, FEWEST)
+    at_once, fewest = batch_size or fitting, FEWEST
+    if fitting < FEWEST:  # memory allows no copies
+        at_once = fewest = fitting
     single = next(denoiser.parameters()).dtype == torch.float32
     bf16 = torch.autocast(device.type, torch.bfloat16, enabled=single and has_fast_bf16(device))
     with torch.inference_mode():

@@ -158,6 +158,21 @@ def test_a_molecule_that_cannot_be_embedded_has_no_start(denoiser: Denoiser, mon
         propose(read_molecule(ALANINE), SEEDS, denoiser, settings(), ETKDG)
 
 
+def test_a_large_molecule_is_sampled_by_as_many_as_fit(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    mol, asked = read_molecule(ALANINE), []
+    true_sample = module._sample
+
+    def counted(seeds: Sequence[int], *rest: Any) -> np.ndarray:
+        asked.append(len(seeds))
+        return true_sample(seeds, *rest)
+
+    monkeypatch.setattr(module, "_sample", counted)
+    monkeypatch.setitem(module.PAIRS_AT_ONCE, "cpu", 6**2)
+    whole = propose(mol, SEEDS, denoiser, settings(), HARMONIC, batch_size=5)
+    assert asked == [1] * 5
+    np.testing.assert_array_equal(propose(mol, SEEDS[1:2], denoiser, settings(), HARMONIC), whole[1:2])
+
+
 def test_a_deadline_that_is_past_is_a_molecule_error(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
     mol.SetProp("_confgen_origin", "mols.smi:7")
