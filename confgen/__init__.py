@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from confgen.molecule import read_molecule
     from confgen.readers import read_records
     from confgen.settings import GenerateSettings
+    from confgen.template import read_template
     from confgen.validity import check
     from confgen.writer import write_ensembles
 
@@ -32,6 +33,7 @@ _HOME = {
     "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",
     "GenerateSettings": "settings", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
     "check": "validity", "write_ensembles": "writer", "evaluate": "evaluation", "read_ensembles": "ensembles",
+    "read_template": "template",
 }  # fmt: skip
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "read_ensembles",
     "read_molecule",
     "read_records",
+    "read_template",
     "write_ensembles",
 ]
 
