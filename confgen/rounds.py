@@ -82,7 +82,8 @@ def make(
     wanted = math.ceil(count * settings.oversample)
     for number in range(MAX_ROUNDS):
         found = len(account.choice.kept)
-        drafts = _sampled(mol, isomers, cores, wanted, weights, _of_round(settings, number), deadline, account, ready)
+        seed = settings.seed if number == 0 else conformer_seed(settings.seed, number, ANOTHER_ROUND)
+        drafts = _sampled(mol, isomers, cores, wanted, weights, replace(settings, seed=seed), deadline, account, ready)
         account.out_of_time = deadline is not None and time.monotonic() > deadline
         _take_in(ready, drafts, isomers, cores, settings, deadline, account)
         began = time.monotonic()
@@ -96,15 +97,6 @@ def make(
         wanted = math.ceil((count - len(account.choice.kept)) * settings.oversample)
     ready.take(account.choice.kept)
     return ready, account
-
-
-def _of_round(settings: GenerateSettings, number: int) -> GenerateSettings:
-    """Settings to sample a round with: seeds of its own, and after the first, starts that are not relaxed to minima."""
-    if number == 0:
-        return settings
-    start = "etkdg" if settings.start.start == "mmff94s" else settings.start.start
-    seed = conformer_seed(settings.seed, number, ANOTHER_ROUND)
-    return replace(settings, seed=seed, start=replace(settings.start, start=start), dielectric=None)
 
 
 def _sampled(
