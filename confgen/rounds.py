@@ -20,9 +20,10 @@ from confgen.select import Choice, choose
 from confgen.settings import SCORING, GenerateSettings
 from confgen.starts import no_coordinates
 
-MAX_ROUNDS = 3
-LEAST_GAIN = 0.25  # share of a round's conformers that must be new and distinct, or there is no further round
+MAX_ROUNDS = 4
+LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round
 
+LATER_POOL = 5  # RDKit conformers for each start that a later round needs
 ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
 
 
@@ -82,8 +83,7 @@ def make(
     wanted = math.ceil(count * settings.oversample)
     for number in range(MAX_ROUNDS):
         found = len(account.choice.kept)
-        seed = settings.seed if number == 0 else conformer_seed(settings.seed, number, ANOTHER_ROUND)
-        drafts = _sampled(mol, isomers, cores, wanted, weights, replace(settings, seed=seed), deadline, account, ready)
+        drafts = _sampled(mol, isomers, cores, wanted, weights, _of_round(settings, number), deadline, account, ready)
         account.out_of_time = deadline is not None and time.monotonic() > deadline
         _take_in(ready, drafts, isomers, cores, settings, deadline, account)
         began = time.monotonic()
@@ -94,9 +94,17 @@ def make(
             break
         if settings.keep_invalid:
             break
-        wanted = math.ceil((count - len(account.choice.kept)) * settings.oversample)
+        wanted = math.ceil(max(count - len(account.choice.kept), count / 2) * settings.oversample)
     ready.take(account.choice.kept)
     return ready, account
+
+
+def _of_round(settings: GenerateSettings, number: int) -> GenerateSettings:
+    """Settings to sample a round with: seeds of its own, and after the first, a pool that has what is rarer in it."""
+    if number == 0:
+        return settings
+    start = replace(settings.start, pool=max(settings.start.pool, LATER_POOL))
+    return replace(settings, seed=conformer_seed(settings.seed, number, ANOTHER_ROUND), start=start)
 
 
 def _sampled(
