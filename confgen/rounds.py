@@ -94,7 +94,7 @@ def make(
             break
         if settings.keep_invalid:
             break
-        wanted = math.ceil(max(count - len(account.choice.kept), count / 2) * settings.oversample)
+        wanted = math.ceil((count - len(account.choice.kept)) * settings.oversample)
     ready.take(account.choice.kept)
     return ready, account
 
