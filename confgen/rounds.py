@@ -23,6 +23,7 @@ from confgen.starts import no_coordinates
 MAX_ROUNDS = 4
 LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round
 
+FEWEST_AGAIN = 5  # conformers of a further round: one or two would seldom be new
 LATER_POOL = 5  # RDKit conformers for each start that a later round needs
 ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
 
@@ -94,7 +95,7 @@ def make(
             break
         if settings.keep_invalid:
             break
-        wanted = math.ceil((count - len(account.choice.kept)) * settings.oversample)
+        wanted = max(FEWEST_AGAIN, math.ceil((count - len(account.choice.kept)) * settings.oversample))
     ready.take(account.choice.kept)
     return ready, account
 
