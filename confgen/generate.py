@@ -19,7 +19,7 @@ from confgen.flexibility import num_confs_auto
 from confgen.isomers import enumerate_stereo, unspecified
 from confgen.molecule import label, with_positions
 from confgen.options import settings_for, with_options
-from confgen.rounds import Account, make
+from confgen.rounds import Account, Task, make
 from confgen.settings import GenerateSettings
 from confgen.starts import with_input_stereo
 from confgen.template import core_notes, match_isomers
@@ -149,7 +149,7 @@ def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, se
     assert mol is not None
     count = settings.num_confs if isinstance(settings.num_confs, int) else num_confs_auto(mol)
     isomers, cores = (isomers, []) if settings.template is None else match_isomers(isomers, settings.template)
-    ready, account = make(mol, isomers, cores, count, weights, settings)
+    ready, account = make(Task(mol, isomers, cores, weights, settings), count)
     if not len(ready.pos):
         reasons = ", ".join(sorted(account.reasons))
         raise MoleculeError(

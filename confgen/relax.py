@@ -53,12 +53,14 @@ class Relaxed:
     energies_kcal_mol: (K,) of `pos` as it stands; nan where it was not, or could not be, computed.
     method:            what it was relaxed by: UFF where MMFF94s lacks parameters.
     outcomes:          "converged", "not converged" (also if not begun), "refused: <failed checks>" or "failed".
+    checks:            names of the checks that `pos` as it stands fails, of each conformer.
     notes:             lines a user should see.
     """
 
     pos: np.ndarray
     energies_kcal_mol: np.ndarray
     outcomes: list[str]
+    checks: list[list[str]]
     notes: list[str]
     method: str = ""
 
@@ -184,7 +186,7 @@ def _threads(method: Method, count: int) -> AbstractContextManager[None]:
 
 def _judged(mol: Mol, pos: np.ndarray, attempts: list[Attempt]) -> Relaxed:
     """What is kept of the attempts, without notes."""
-    kept, energies, outcomes = pos.copy(), np.full(len(pos), np.nan), []
+    kept, energies, outcomes, checks = pos.copy(), np.full(len(pos), np.nan), [], []
     after = np.array([attempt.pos for attempt in attempts]).reshape(pos.shape)
     with rdBase.BlockLogs():
         already, now = check(mol), check(with_positions(mol, after))
@@ -193,10 +195,12 @@ def _judged(mol: Mol, pos: np.ndarray, attempts: list[Attempt]) -> Relaxed:
         if attempt.failure or new:
             outcomes.append(FAILED if attempt.failure else REFUSED + ", ".join(new))
             energies[k] = attempt.before_kcal_mol
+            checks.append(already[k])
         else:
             outcomes.append(CONVERGED if attempt.converged else NOT_CONVERGED)
             energies[k], kept[k] = attempt.after_kcal_mol, attempt.pos
-    return Relaxed(kept, energies, outcomes, [])
+            checks.append(now[k])
+    return Relaxed(kept, energies, outcomes, checks, [])
 
 
 def _notes(where: str, attempts: list[Attempt], outcomes: list[str], max_steps: int) -> list[str]:

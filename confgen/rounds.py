@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,10 +23,24 @@ from confgen.starts import no_coordinates
 
 MAX_ROUNDS = 4
 LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round
-
 FEWEST_AGAIN = 5  # conformers of a further round: one or two would seldom be new
 LATER_POOL = 5  # RDKit conformers for each start that a later round needs
 ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to make conformers of, and how.
+
+    isomers: of `mol`, over which conformers are spread in turn; `mol` itself if nothing is left open.
+    cores:   of each isomer, held at given coordinates; empty if none are.
+    """
+
+    mol: Chem.Mol
+    isomers: Sequence[Chem.Mol]
+    cores: Sequence[Sequence[Core]]
+    weights: Weights
+    settings: GenerateSettings
 
 
 @dataclass
@@ -64,40 +79,41 @@ class Account:
     out_of_time: bool = False
 
 
-def make(
-    mol: Chem.Mol,
-    isomers: Sequence[Chem.Mol],
-    cores: Sequence[Sequence[Core]],
-    count: int,
-    weights: Weights,
-    settings: GenerateSettings,
-) -> tuple[Ready, Account]:
+def make(task: Task, count: int) -> tuple[Ready, Account]:
     """At most `count` conformers of the molecule, spread over its isomers, and the account of the others.
-
-    cores: of each isomer, held at given coordinates; empty if none are.
 
     A further round makes up for those that were invalid, duplicates or too high in energy, as long as that yields new
     ones. Raises MoleculeError if time runs out, or something else fails, before there is one.
     """
+    settings = task.settings
     deadline = None if settings.timeout_s is None else time.monotonic() + settings.timeout_s
-    ready, account = Ready(np.zeros((0, mol.GetNumAtoms(), 3))), Account()
+    ready, account = Ready(np.zeros((0, task.mol.GetNumAtoms(), 3))), Account()
     wanted = math.ceil(count * settings.oversample)
-    for number in range(MAX_ROUNDS):
+    for number in range(1 if settings.keep_invalid else MAX_ROUNDS):
         found = len(account.choice.kept)
-        drafts = _sampled(mol, isomers, cores, wanted, weights, _of_round(settings, number), deadline, account, ready)
+        with _timed(ready, "sampling"):
+            drafts = _sampled(replace(task, settings=_of_round(settings, number)), wanted, deadline, bool(found))
+        account.made += wanted
         account.out_of_time = deadline is not None and time.monotonic() > deadline
-        _take_in(ready, drafts, isomers, cores, settings, deadline, account)
-        began = time.monotonic()
-        account.choice = _chosen(mol, ready, count, settings)
-        ready.seconds["selection"] += time.monotonic() - began
+        with _timed(ready, "relaxation"):
+            _take_in(ready, drafts, task, deadline, account)
+        with _timed(ready, "selection"):
+            account.choice = _chosen(task.mol, ready, count, settings)
+        missing = count - len(account.choice.kept)
         gained = len(account.choice.kept) - found
-        if len(account.choice.kept) >= count or gained < LEAST_GAIN * wanted or account.out_of_time:
+        if missing <= 0 or gained < LEAST_GAIN * wanted or account.out_of_time:
             break
-        if settings.keep_invalid:
-            break
-        wanted = max(FEWEST_AGAIN, math.ceil((count - len(account.choice.kept)) * settings.oversample))
+        wanted = max(FEWEST_AGAIN, math.ceil(missing * settings.oversample))
     ready.take(account.choice.kept)
     return ready, account
+
+
+@contextmanager
+def _timed(ready: Ready, stage: str) -> Iterator[None]:
+    """Adds the time that passes inside to that of the stage."""
+    began = time.monotonic()
+    yield
+    ready.seconds[stage] += time.monotonic() - began
 
 
 def _of_round(settings: GenerateSettings, number: int) -> GenerateSettings:
@@ -108,72 +124,57 @@ def _of_round(settings: GenerateSettings, number: int) -> GenerateSettings:
     return replace(settings, seed=conformer_seed(settings.seed, number, ANOTHER_ROUND), start=start)
 
 
-def _sampled(
-    mol: Chem.Mol,
-    isomers: Sequence[Chem.Mol],
-    cores: Sequence[Sequence[Core]],
-    count: int,
-    weights: Weights,
-    settings: GenerateSettings,
-    deadline: float | None,
-    account: Account,
-    ready: Ready,
-) -> Drafts:
-    """Drafts of so many conformers: sampled, checked, the wrong ones sampled again, then made by ETKDG."""
-    began = time.monotonic()
+def _sampled(task: Task, count: int, deadline: float | None, some_are_ready: bool) -> Drafts:
+    """Drafts of so many conformers: sampled, checked, the wrong ones sampled again, then made by ETKDG.
+
+    Raises MoleculeError if time runs out, or nothing can be made, before there is one conformer.
+    """
+    mol, isomers, cores, settings = task.mol, task.isomers, task.cores, task.settings
     drafts = Drafts(np.zeros((count, mol.GetNumAtoms(), 3)), [["missing"] for _ in range(count)], ["network"] * count)
     for attempt in range(settings.attempts + 1):
         try:
-            sample_wrong(drafts, isomers, weights, settings, attempt, deadline, cores)
+            sample_wrong(drafts, isomers, task.weights, settings, attempt, deadline, cores)
         except MoleculeError:  # out of time: what earlier attempts and rounds made stays
-            if not len(ready.pos) and all(names == ["missing"] for names in drafts.failed):
+            if not some_are_ready and all(names == ["missing"] for names in drafts.failed):
                 raise
             break
         if settings.keep_invalid or not drafts.wrong():
             break
-    if not settings.keep_invalid:
-        repair(drafts, isomers, settings, deadline, cores)
-        if not len(ready.pos) and len(drafts.wrong()) == count and len(drafts.startless) == len(isomers):
-            failed = ", ".join(sorted({name for names in drafts.failed for name in names}))
-            raise MoleculeError(
-                f"{label(mol)}: {no_coordinates(isomers[0])}, and all {count} of the network fail {failed}; "
-                "check the input, or pass --keep-invalid to write them"
-            )
-    account.made += count
-    ready.seconds["sampling"] += time.monotonic() - began
+    if settings.keep_invalid:
+        return drafts
+    repair(drafts, isomers, settings, deadline, cores)
+    if not some_are_ready and len(drafts.wrong()) == count and len(drafts.startless) == len(isomers):
+        failed = ", ".join(sorted({name for names in drafts.failed for name in names}))
+        raise MoleculeError(
+            f"{label(mol)}: {no_coordinates(isomers[0])}, and all {count} of the network fail {failed}; "
+            "check the input, or pass --keep-invalid to write them"
+        )
     return drafts
 
 
-def _take_in(
-    ready: Ready,
-    drafts: Drafts,
-    isomers: Sequence[Chem.Mol],
-    cores: Sequence[Sequence[Core]],
-    settings: GenerateSettings,
-    deadline: float | None,
-    account: Account,
-) -> None:
+def _take_in(ready: Ready, drafts: Drafts, task: Task, deadline: float | None, account: Account) -> None:
     """Adds the drafts that are valid, relaxed and with energies if that is asked for, to those that are ready."""
-    wrong = set() if settings.keep_invalid else set(drafts.wrong())
+    wrong = set() if task.settings.keep_invalid else set(drafts.wrong())
     account.invalid += len(wrong)
     account.reasons |= {name for k in wrong for name in drafts.failed[k]}
-    began = time.monotonic()
-    for isomer, core, own in _alike(drafts, isomers, cores):
+    for isomer, core, own in _alike(drafts, task.isomers, task.cores):
         sound = [k for k in own if k not in wrong]
         if not sound:
             continue
-        relaxed = _relaxed(with_positions(isomer, drafts.pos[sound]), core, settings, deadline)
+        mol = with_positions(isomer, drafts.pos[sound])
+        relaxed = _relaxed(mol, [drafts.failed[k] for k in sound], core, task.settings, deadline)
         ready.pos = np.concatenate((ready.pos, relaxed.pos))
-        ready.checks += [drafts.failed[k] for k in sound]
+        ready.checks += relaxed.checks
         ready.sources += [drafts.sources[k] for k in sound]
         ready.relaxations += relaxed.outcomes
         ready.energies_kcal_mol += relaxed.energies_kcal_mol.tolist()
         ready.methods |= {relaxed.method} - {""}
         ready.notes += [note for note in relaxed.notes if note not in ready.notes]
-    ready.seconds["relaxation"] += time.monotonic() - began
 
 
-def _relaxed(mol: Chem.Mol, core: Core | None, settings: GenerateSettings, deadline: float | None) -> Relaxed:
+def _relaxed(
+    mol: Chem.Mol, checks: list[list[str]], core: Core | None, settings: GenerateSettings, deadline: float | None
+) -> Relaxed:
     """The conformers relaxed, but for the core, and with energies, or as they are.
 
     Where a choice needs energies and nothing is to be relaxed, those of relaxed copies are taken: what is left of
@@ -182,7 +183,8 @@ def _relaxed(mol: Chem.Mol, core: Core | None, settings: GenerateSettings, deadl
     fixed = () if core is None else core.atoms.tolist()
     if settings.relax != "none":
         return relax(mol, settings.relax, dielectric=settings.dielectric, deadline=deadline, fixed=fixed)
-    as_is = Relaxed(positions(mol), np.full(mol.GetNumConformers(), np.nan), [""] * mol.GetNumConformers(), [])
+    total = mol.GetNumConformers()
+    as_is = Relaxed(positions(mol), np.full(total, np.nan), [""] * total, checks, [])
     if not settings.needs_energies:
         return as_is
     scored = relax(mol, SCORING, dielectric=settings.dielectric, deadline=deadline, fixed=fixed)

@@ -13,7 +13,7 @@ from confgen import rounds as module
 from confgen.checkpoint import Weights
 from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import read_molecule
+from confgen.molecule import read_molecule, with_positions
 from confgen.relax import Relaxed
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.sampler import SamplerSettings
@@ -99,7 +99,7 @@ def test_what_lies_above_the_window_is_dropped_and_counted(
 ) -> None:
     def fake(mol: Chem.Mol, *_: Any, **__: Any) -> Relaxed:
         pos = np.stack([conformer.GetPositions() for conformer in mol.GetConformers()])
-        return Relaxed(pos, np.arange(len(pos)) * 4.0, ["converged"] * len(pos), [])
+        return Relaxed(pos, np.arange(len(pos)) * 4.0, ["converged"] * len(pos), [[]] * len(pos), [])
 
     monkeypatch.setattr(module, "relax", fake)
     monkeypatch.setattr(module, "MAX_ROUNDS", 1)
@@ -134,6 +134,44 @@ def test_relaxation_keeps_the_isomer_of_each_conformer(good: Callable[..., Gener
         Chem.AssignStereochemistryFrom3D(mol, conformer.GetId())
         hands.append(Chem.FindMolChiralCenters(mol)[0][1])
     assert sorted(hands) == ["R", "R", "S", "S"]
+
+
+def test_what_is_written_invalid_is_checked_again_after_its_relaxation(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_sample = module.sample_wrong
+
+    def strained(drafts: Any, isomers: Any, *rest: Any) -> None:
+        true_sample(drafts, isomers, *rest)
+        drafts.pos[0] *= 1.3
+        drafts.failed[0] = check(with_positions(isomers[0], drafts.pos[:1]))[0]
+
+    monkeypatch.setattr(module, "sample_wrong", strained)
+    options: dict[str, Any] = {"keep_invalid": True, "rms": 0.0, "num_confs": 3}
+    raw = good(ESTER).generate(read_molecule(ESTER), **options)
+    relaxed = good(ESTER).generate(read_molecule(ESTER), **options, relax="mmff94s")
+    assert sum(bool(names) for names in raw.checks) == 1
+    assert check(made(raw)) == raw.checks
+    assert check(made(relaxed)) == relaxed.checks == [[]] * 3
+
+
+def test_conformers_without_numbers_are_written_as_invalid_on_request(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_sample = module.sample_wrong
+
+    def lost(drafts: Any, *rest: Any) -> None:
+        true_sample(drafts, *rest)
+        drafts.pos[1] = np.nan
+        drafts.failed[1] = ["finite"]
+
+    monkeypatch.setattr(module, "sample_wrong", lost)
+    for more in ({}, {"relax": "mmff94s"}, {"ewindow": 100.0}):
+        ensemble = good(ESTER).generate(read_molecule(ESTER), keep_invalid=True, rms=0.1, num_confs=3, **more)
+        finite = [np.isfinite(conformer.GetPositions()).all() for conformer in made(ensemble).GetConformers()]
+        assert [not names for names in ensemble.checks].count(True) >= 1
+        assert finite.count(False) == (0 if "ewindow" in more else 1)
+        assert [names for names, known in zip(ensemble.checks, finite, strict=True) if not known] in ([], [["finite"]])
 
 
 def test_seconds_of_every_stage_are_told(good: Callable[..., Generator]) -> None:
