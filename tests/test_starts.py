@@ -87,3 +87,16 @@ def test_a_dielectric_gives_other_minima() -> None:
     assert vacuum[0] is not None
     assert water[0] is not None
     assert np.abs(vacuum[0] - water[0]).max() > 0.1
+
+
+def test_where_vacuum_has_too_few_minima_those_in_water_follow() -> None:
+    mol = read_molecule("[NH3+]CCCC(=O)[O-]")  # its ends meet in vacuum
+    starts = np.array(representative_starts(mol, range(1, 13), 1, relaxed=True))
+    apart = np.linalg.norm(starts[:, 0] - starts[:, 6], axis=-1)
+    assert [mol.GetAtomWithIdx(end).GetSymbol() for end in (0, 6)] == ["N", "O"]
+    assert apart[0] < 3.0
+    assert apart.max() > 5.0
+    charged = mmff94s(with_positions(mol, starts))
+    assert charged is not None
+    energies = charged.energies(starts)
+    assert energies[0] < energies[int(apart.argmax())] - 10.0
