@@ -98,11 +98,16 @@ def _minima(
         return _medoids(mol, pos, count)
     if len(minima) >= count:
         return _medoids(mol, minima, count)
-    others = _relaxed(mol, pos, deadline, core, WATER if dielectric is None else None)
+    others = _relaxed(mol, pos, deadline, core, other_medium(dielectric))
     every = minima if others is None else np.concatenate((minima, others))
     more = distinct(with_positions(mol, every), range(len(every)), SAME_MINIMUM)[len(minima) :]
     every = np.concatenate((minima, _medoids(mol, every[more], count - len(minima))))
     return every[np.arange(count) % len(every)]
+
+
+def other_medium(dielectric: float | None) -> float | None:
+    """Where a molecule that has too few minima in one medium may have others: water for vacuum, else vacuum."""
+    return WATER if dielectric is None else None
 
 
 def _relaxed(

@@ -184,3 +184,21 @@ def test_auto_asks_for_more_of_a_flexible_molecule(good: Callable[..., Generator
     rigid, flexible = "c1ccccc1", "CCCCCO"
     counts = [good(smiles).generate(read_molecule(smiles), num_confs="auto").asked for smiles in (rigid, flexible)]
     assert counts[0] < counts[1]
+
+
+def test_a_further_round_searches_another_medium(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media: list[float | None] = []
+    true_sample = module.sample_wrong
+
+    def watched(drafts: Any, isomers: Any, weights: Any, settings: GenerateSettings, *rest: Any) -> None:
+        media.append(settings.dielectric)
+        true_sample(drafts, isomers, weights, settings, *rest)
+
+    monkeypatch.setattr(module, "sample_wrong", watched)
+    generator = good(ALANINE)
+    options: dict[str, Any] = {"start": "mmff94s", "num_confs": 3, "rms": 3.0, "attempts": 0, "sigma": 0.1}
+    generator.generate(read_molecule(ALANINE), **options)
+    generator.generate(read_molecule(ALANINE), **options, dielectric=80.0, relax="gfn2")
+    assert media == [None, 80.0, 80.0, None]
