@@ -9,7 +9,6 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,10 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.errors import CannotStart
+from confgen.optional import imported
 
 # Bannwarth et al., J. Chem. Theory Comput. 2019, 15, 1652 (GFN2); Grimme et al., ibid. 2017, 13, 1989 (GFN1).
 METHODS = {"gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
-INSTALL = "pip install 'confgen-mol[xtb]'"
 KCAL_MOL_EV = units.kcal / units.mol
 HARTREE_KCAL_MOL = units.Hartree / KCAL_MOL_EV
 
@@ -169,9 +168,4 @@ def _name(method: str) -> str:
 
 
 def _tblite(module: str) -> Any:
-    try:
-        return import_module(f"tblite.{module}")
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError)
-        reason = "is not installed" if missing else f"cannot be loaded ({error.__cause__ or error})"
-        raise CannotStart(f"xTB calculations need tblite, which {reason}; install it with: {INSTALL}") from None
+    return imported(f"tblite.{module}", "xTB calculations need tblite")

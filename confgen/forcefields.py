@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
 
-from confgen.calculators import INSTALL, threads
-from confgen.errors import CannotStart
+from confgen.calculators import threads
 from confgen.molecule import with_positions
+from confgen.optional import imported
 
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer
 
@@ -134,9 +133,4 @@ def gfnff_threads(count: int) -> Iterator[None]:
 
 
 def _gfnff(module: str) -> Any:
-    try:
-        return import_module(f"gfnff{module}")
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError)
-        reason = "is not installed" if missing else f"cannot be loaded ({error})"
-        raise CannotStart(f"GFN-FF needs gfnff, which {reason}; install it with: {INSTALL}") from None
+    return imported(f"gfnff{module}", "GFN-FF needs gfnff")

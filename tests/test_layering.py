@@ -24,6 +24,7 @@ LAYERS = {
     "isomers": 1,
     "left_open": 1,
     "molecule": 1,
+    "optional": 1,
     "outfile": 1,
     "parquet": 1,
     "relabelling": 1,
