@@ -10,7 +10,6 @@ time for each molecule, and its conformers are judged by the checks of `confgen 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,15 +20,16 @@ from typing import Annotated
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
+import jsonl
 import numpy as np
 import quality
 import typer
+from command import Limit, LogFile, MarkdownFile, Methods, Resume, Weights, errors_told, markdown, publish
 from hard_molecules import HARD
 from peers import split_methods
 from rdkit import Chem
-from scoring import markdown
 
-from confgen.errors import CannotStart, ConfgenError
+from confgen.errors import CannotStart
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles, with_positions
 from confgen.validity import check
@@ -96,9 +96,7 @@ def measure(method: quality.Runner, mol: Chem.Mol, blank: Record) -> Record:
 def already_done(path: Path, methods: Sequence[quality.Runner]) -> dict[tuple[str, str, int], Record]:
     """Records of an earlier run by method, molecule and number asked for, where the method was set up as it is now."""
     setups = {method.name: method.setup for method in methods}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    records = [Record(**json.loads(line)) for line in lines if line.endswith("}")]
-    return {(r.method, r.name, r.asked): r for r in records if setups.get(r.method) == r.setup}
+    return {(r.method, r.name, r.asked): r for r in jsonl.read(path, Record) if setups.get(r.method) == r.setup}
 
 
 def document(records: Sequence[Record], methods: Sequence[quality.Runner]) -> str:
@@ -138,44 +136,35 @@ def _row(r: Record) -> list[str]:
 
 
 def main(
-    log_file: Annotated[Path, typer.Option("--json", help="Write one line for each molecule and method.")],
+    log_file: LogFile,
     num_confs: Annotated[int, typer.Option("-n", "--num-confs", min=1)] = 5,
-    methods: Annotated[str, typer.Option(help="Comma-separated; see peers.py.")] = METHODS,
+    methods: Methods = METHODS,
     kinds: Annotated[str, typer.Option(help="Comma-separated; all if empty.")] = "",
     names: Annotated[str, typer.Option(help="Molecules, comma-separated; all if empty.")] = "",
-    weights: Annotated[str, typer.Option(help="Name or folder.")] = "drugs",
+    weights: Weights = "drugs",
     seed: Annotated[int, typer.Option(min=1, help="Of every method.")] = 42,
-    limit_s: Annotated[float, typer.Option("--limit", min=1, help="CPU seconds a method has for a molecule.")] = 120,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --json has of an earlier run.")] = False,
-    target: Annotated[Path | None, typer.Option("--markdown", help="Write the tables here as well.")] = None,
+    limit_s: Limit = 120,
+    resume: Resume = False,
+    target: MarkdownFile = None,
 ) -> None:
     """Run conformer programs on hard molecules and print Markdown tables."""
-    try:
-        if log_file.exists() and not resume:
-            raise CannotStart(f"{log_file}: exists; pass --resume to go on with it, or choose another name")
-        with ExitStack() as stack:
-            ready = quality.available(split_methods(methods), stack, weights=weights, seed=seed, limit_s=limit_s)
-            done = already_done(log_file, ready)
-            log = stack.enter_context(log_file.open("a", encoding="utf-8"))
-            records = []
-            for kind, name, mol in molecules(kinds, names):
-                for method in ready:
-                    record = done.get((method.name, name, num_confs))
-                    if record is None:
-                        blank = Record(kind, name, method.name, method.setup, mol.GetNumHeavyAtoms(), num_confs)
-                        record = measure(method, mol, blank)
-                        log.write(json.dumps(dataclasses.asdict(record)) + "\n")
-                        log.flush()
-                    records.append(record)
+    with errors_told(), ExitStack() as stack:
+        jsonl.refuse_existing(log_file, resume)
+        ready = quality.available(split_methods(methods), stack, weights=weights, seed=seed, limit_s=limit_s)
+        done = already_done(log_file, ready)
+        log = stack.enter_context(jsonl.opened(log_file))
+        records = []
+        for kind, name, mol in molecules(kinds, names):
+            for method in ready:
+                record = done.get((method.name, name, num_confs))
+                if record is None:
+                    blank = Record(kind, name, method.name, method.setup, mol.GetNumHeavyAtoms(), num_confs)
+                    record = measure(method, mol, blank)
+                    jsonl.add(log, record)
+                records.append(record)
         if not records:
             raise CannotStart(f"no molecule is named {names!r}; see hard_molecules.py")
-    except ConfgenError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
-    text = document(records, ready)
-    typer.echo(text)
-    if target is not None:
-        target.write_text(text, encoding="utf-8")
+    publish(document(records, ready), target)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from command import markdown
 from provenance import command_line, commit, processor
 from quality import Task, references
 from rdkit import Chem, rdBase
@@ -179,8 +180,8 @@ class Tally:
 def table(tallies: dict[str, Tally]) -> str:
     """Markdown: for each kind its number, and of every method the RMSD and, if it is polar, the share within 30 deg."""
     first = next(iter(tallies.values()))
-    lines = [f"| kind | hydrogens | {' | '.join(f'{name}, A | within 30 deg %' for name in tallies)} |"]
-    lines.append("| --- " * (2 + 2 * len(tallies)) + "|")
+    columns = ["kind", "hydrogens", *(cell for name in tallies for cell in (f"{name}, A", "within 30 deg %"))]
+    rows = []
     for kind in [*KINDS, "all polar", "all"]:
         chosen = [k for k in first.squares if kind in (k, "all") or (kind == "all polar" and k in first.near)]
         if not chosen:
@@ -190,7 +191,8 @@ def table(tallies: dict[str, Tally]) -> str:
             squares = [square for k in chosen for square in tally.squares[k]]
             near = [flag for k in chosen for flag in tally.near.get(k, [])]
             cells += [f"{np.sqrt(np.mean(squares)):.3f}", f"{100 * np.mean(near):.0f}" if near else ""]
-        lines.append(f"| {kind} | {sum(len(first.squares[k]) for k in chosen)} | {' | '.join(cells)} |")
+        rows.append([kind, str(sum(len(first.squares[k]) for k in chosen)), *cells])
+    lines = markdown(columns, rows)
     for name, tally in tallies.items():
         share = 100 * tally.kept / max(1, tally.bonds)
         kept = f"{tally.kept} of {tally.bonds} hydrogen bonds ({share:.0f}%)"

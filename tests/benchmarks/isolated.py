@@ -6,8 +6,6 @@ The limit is CPU time rather than time by the clock, so that a busy machine does
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from types import TracebackType
 import peers
 import psutil  # type: ignore[import-untyped]
 from rdkit import Chem
+from usage import cpu_seconds, peak_mb
 
 from confgen.errors import CannotStart, ConfgenError, MoleculeError
 
@@ -27,7 +26,6 @@ PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); import isolated; isolate
 LOOK_S = 0.2
 EACH_S = 1.0  # CPU seconds for each conformer asked for, if that is more than the limit
 WALL = 10  # times the limit is the longest wait by the clock: for a process that hangs without working
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in one of getrusage's ru_maxrss
 
 
 @dataclass(frozen=True)
@@ -50,22 +48,6 @@ def timed(method: peers.Method, mol: Chem.Mol, count: int) -> Outcome:
     except (MoleculeError, RuntimeError, ValueError) as failure:
         made, error = None, f"{type(failure).__name__}: {failure}"
     return Outcome(made, error, cpu_seconds() - cpu, time.perf_counter() - wall, peak_mb())
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process, all its threads, and its finished children."""
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
-
-
-def peak_mb(process: int | str = "self") -> float:
-    """Largest resident memory of a process; of this one, on Linux not from getrusage, where its parent's counts too."""
-    status = Path(f"/proc/{process}/status")
-    if status.exists():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT / 1e6 if process == "self" else 0.0
 
 
 class Isolated:

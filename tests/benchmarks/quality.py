@@ -14,7 +14,6 @@ import dataclasses
 import datetime as dt
 import importlib.metadata
 import itertools
-import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -25,8 +24,10 @@ from typing import IO, Annotated, Any, Protocol
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
+import jsonl
 import pyarrow.parquet as pq
 import typer
+from command import Limit, MarkdownFile, Resume, Seed, Weights, errors_told, publish
 from isolated import Isolated, Outcome
 from peers import split_methods
 from provenance import command_line, commit, processor
@@ -35,7 +36,7 @@ from scoring import Record, score, tables
 from tqdm import tqdm
 
 from confgen.dataset import read_row, stereo_from_positions
-from confgen.errors import CannotStart, ConfgenError, InputError
+from confgen.errors import CannotStart, InputError
 from confgen.molecule import with_positions
 
 
@@ -97,19 +98,11 @@ def measure(method: Runner, reference: Chem.Mol, blank: Record) -> Record:
 Done = dict[tuple[str, str, int], Record]  # by method, molecule and number of conformers asked for
 
 
-def already_done(path: Path, file: str, methods: Sequence[Runner]) -> Done:
-    """Records of an earlier run; what a kill left of a last line is cut off the file.
-
-    Raises CannotStart if a method was set up in another way then.
-    """
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="utf-8")
+def already_done(path: Path | None, file: str, methods: Sequence[Runner]) -> Done:
+    """Records of an earlier run. Raises CannotStart if a method was set up in another way then."""
     setups = {method.name: method.setup for method in methods}
     done = {}
-    for line in whole.splitlines():
-        record = Record(**json.loads(line))
+    for record in jsonl.read(path, Record):
         if record.file == file and record.method in setups:
             if record.setup != setups[record.method]:
                 raise CannotStart(
@@ -149,8 +142,7 @@ def compare(task: Task, methods: Sequence[Runner], log: IO[str], done: Done) -> 
                 if record is None:
                     blank = Record(task.file.name, identity, method.name, method.setup, known, asked)
                     record = measure(method, reference, blank)
-                    log.write(json.dumps(dataclasses.asdict(record)) + "\n")
-                    log.flush()
+                    jsonl.add(log, record)
                 records.append(record)
                 bar.update()
     return sorted(records, key=lambda record: [method.name for method in methods].index(record.method))
@@ -190,38 +182,31 @@ def main(
     file: Annotated[Path, typer.Argument(help="Parquet file of reference ensembles.", exists=True, dir_okay=False)],
     molecules: Annotated[int, typer.Option(min=1, help="The first so many that have enough references.")] = 100,
     methods: Annotated[str, typer.Option(help="Comma-separated; see the text above.")] = "etkdg,etkdg+mmff,confgen",
-    weights: Annotated[str, typer.Option(help="Name or folder.")] = "drugs",
+    weights: Weights = "drugs",
     min_confs: Annotated[int, typer.Option(min=1, help="References a molecule must have.")] = 1,
-    seed: Annotated[int, typer.Option(min=1, help="Of every method that has one.")] = 42,
+    seed: Seed = 42,
     device: Annotated[str, typer.Option(help="For confgen: cpu, cuda ...")] = "cpu",
     log_file: Annotated[
         Path | None, typer.Option("--json", help="Write one line for each molecule and method.")
     ] = None,
-    limit_s: Annotated[float, typer.Option("--limit", min=1, help="CPU seconds a method has for a molecule.")] = 60,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --json has of an earlier run.")] = False,
-    markdown: Annotated[Path | None, typer.Option(help="Write the tables here as well.")] = None,
+    limit_s: Limit = 60,
+    resume: Resume = False,
+    target: MarkdownFile = None,
 ) -> None:
     """Compare methods on the same molecules and print Markdown tables."""
-    try:
+    with errors_told(), ExitStack() as stack:
         if resume and log_file is None:
             raise CannotStart("--resume needs the --json file of the earlier run")
-        if log_file is not None and log_file.exists() and not resume:
-            raise CannotStart(f"{log_file}: exists; pass --resume to go on with it, or choose another name")
-        with ExitStack() as stack:
-            options = {"weights": weights, "seed": seed, "device": device, "limit_s": limit_s}
-            ready = available(split_methods(methods), stack, **options)
-            done = already_done(log_file, file.name, ready) if log_file is not None else {}
-            log = stack.enter_context((log_file or Path(os.devnull)).open("a", encoding="utf-8"))
-            records = compare(Task(file, molecules, min_confs), ready, log, done)
+        if log_file is not None:
+            jsonl.refuse_existing(log_file, resume)
+        options = {"weights": weights, "seed": seed, "device": device, "limit_s": limit_s}
+        ready = available(split_methods(methods), stack, **options)
+        done = already_done(log_file, file.name, ready)
+        log = stack.enter_context(jsonl.opened(log_file))
+        records = compare(Task(file, molecules, min_confs), ready, log, done)
         if not records:
             raise InputError(f"{file}: no molecule has {min_confs} references; lower --min-confs")
-    except ConfgenError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
-    text = report(file, ready, records)
-    typer.echo(text)
-    if markdown is not None:
-        markdown.write_text(text, encoding="utf-8")
+    publish(report(file, ready, records), target)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ they are worth does not matter. Loops run on the first `--sample` molecules, `ev
 from __future__ import annotations
 
 import csv
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
+from command import markdown
 from provenance import command_line, commit, processor
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdDistGeom, rdMolAlign
+from usage import cpu_seconds, peak_mb
 
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.evaluation import evaluate
@@ -35,7 +35,6 @@ from confgen.symmetry import heavy_skeleton, isomorphisms
 ROTATABLE = Chem.MolFromSmarts("[!$(*#*)&!D1]-&!@[!$(*#*)&!D1]")
 STARTS = 3  # conformers of ETKDGv3 of each molecule
 NOISE = 0.05  # angstrom
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in one of getrusage's ru_maxrss
 SCHEMA = pa.schema({
     "id": pa.string(), "smiles": pa.string(), "num_confs": pa.int32(), "num_atoms": pa.int32(),
     "positions": pa.list_(pa.float32()),
@@ -176,28 +175,20 @@ def main(
     timed[f"`evaluate`, {workers} worker(s), all of it"] = Timed(cpu_s, pairs)
     counts = [len(symmetries)] * 3 + [len(scored)]
     rows = [
-        f"| {name} | {count} | {one.pairs} | {one.cpu_s:.2f} | {1e6 * one.cpu_s / one.pairs:.2f} |"
+        [name, str(count), str(one.pairs), f"{one.cpu_s:.2f}", f"{1e6 * one.cpu_s / one.pairs:.2f}"]
         for (name, one), count in zip(timed.items(), counts, strict=True)
     ]
     looped = timed["`GetBestRMS` loop"]
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT / 1e6
     lines = (
         f"RDKit {rdBase.rdkitVersion}, {processor()}, commit {commit()}\n`{command_line()}`\n",
-        "| what | molecules | pairs | CPU s | CPU us / pair |\n| --- | --- | --- | --- | --- |",
-        *rows,
+        *markdown(("what", "molecules", "pairs", "CPU s", "CPU us / pair"), rows),
         f"\nAll pairs by a loop of GetBestRMS: {pairs * looped.cpu_s / looped.pairs:.0f} CPU s (extrapolated).",
         f"Largest difference to GetBestRMS: {largest:.1e} angstrom.",
         f"Isomorphisms: median {np.median(symmetries):.0f}, largest {max(symmetries)}.",
         f"`evaluate`: {wall_s:.0f} s wall; {sum(m.bounded for m in scored)} molecules bounded.",
-        f"Peak memory of the main process: {peak_mb:.0f} MB.",
+        f"Peak memory of the main process: {peak_mb():.0f} MB.",
     )
     typer.echo("\n".join(lines))
-
-
-def cpu_seconds() -> float:
-    """CPU seconds of this process and of those it has waited for."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from command import markdown
 from peers import Made
 from rdkit import Chem
 
@@ -123,12 +124,6 @@ def tables(records: Sequence[Record]) -> str:
 def by_method(records: Sequence[Record]) -> dict[str, list[Record]]:
     """The records of each method."""
     return {method: [r for r in records if r.method == method] for method in dict.fromkeys(r.method for r in records)}
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table."""
-    cells = [columns, ["---"] * len(columns), *rows]
-    return [f"| {' | '.join(row)} |" for row in cells]
 
 
 def main_rows(method: str, records: Sequence[Record]) -> list[list[str]]:

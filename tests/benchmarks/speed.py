@@ -27,11 +27,12 @@ from typing import Annotated
 
 import psutil  # type: ignore[import-untyped]
 import typer
+from command import MarkdownFile, markdown, publish
 from provenance import command_line, commit, processor
+from usage import MAXRSS_UNIT
 
 HELP_RUNS = 5
 WATCH_S = 0.5
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in one of getrusage's ru_maxrss
 COLUMNS = ("program", "exit code", "conformers", "wall s", "CPU s", "peak memory MB", "wall ms / conformer")
 
 
@@ -121,7 +122,7 @@ def table(runs: dict[str, tuple[Usage, int]]) -> str:
     each = (ours.wall_s / max(our_number, 1)) / (theirs.wall_s / max(their_number, 1))
     ratios = (ours.wall_s / theirs.wall_s, ours.cpu_s / theirs.cpu_s, ours.peak_mb / theirs.peak_mb, each)
     rows.append(("ratio", "", "", *(f"{ratio:.2f}" for ratio in ratios)))
-    return "\n".join(f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows))
+    return "\n".join(markdown(COLUMNS, rows))
 
 
 def _figures(used: Usage, made: int) -> tuple[str, ...]:
@@ -139,7 +140,7 @@ def main(
     threads: Annotated[int | None, typer.Option(min=1, help="Sets OMP_NUM_THREADS; unset by default.")] = None,
     extra: Annotated[str, typer.Option(help="More options for `confgen generate`, separated by blanks.")] = "",
     program: Annotated[str, typer.Option(help="The confgen to measure; the one of this Python by default.")] = "",
-    markdown: Annotated[Path | None, typer.Option(help="Write the table here as well.")] = None,
+    target: MarkdownFile = None,
 ) -> None:
     """Measure `confgen generate`, ETKDGv3 and `confgen --help`, and print a Markdown table."""
     program = program or str(Path(sys.executable).with_name("confgen"))
@@ -165,9 +166,7 @@ def main(
     )
     answer = f"`confgen --help`: {statistics.median(helped):.2f} s (median of {HELP_RUNS}, best {min(helped):.2f} s)"
     text = "\n".join([table(runs), "", answer, "", made_by, "", f"    {command_line()}"])
-    typer.echo(text)
-    if markdown is not None:
-        markdown.write_text(text + "\n", encoding="utf-8")
+    publish(text + "\n", target)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ CPU time: about as long as `confgen generate` takes, and as long again for molec
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import random
 import time
@@ -24,19 +23,24 @@ from typing import Annotated
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
+import jsonl
 import pyarrow.parquet as pq
 import typer
+from command import Weights, errors_told, markdown
 from provenance import command_line, commit, processor
 from rdkit import Chem, rdBase
 from tqdm import tqdm
 
-from confgen.errors import ConfgenError, MoleculeError
+from confgen.errors import MoleculeError
 from confgen.generate import Ensemble, Generator, load
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles
 from confgen.options import settings_for
 
 MOST = 12  # stereo elements
+COLUMNS = (
+    "elements", "molecules", "conformers", "right in first attempt %", "by first", "again", "etkdg", "none", "wrong",
+)  # fmt: skip
 HARD = {
     "testosterone": "CC12CCC3C(CCC4=CC(=O)CCC34C)C1CCC2O",
     "cholic acid": "CC(CCC(=O)O)C1CCC2C1(CC(C3C2C(CC4C3(CCC(C4)O)C)O)O)C",
@@ -204,51 +208,43 @@ def judged(blank: Record, generator: Generator) -> Record:
 
 def table(records: list[Record]) -> str:
     """Markdown: a row for each number of stereo elements, and one for all."""
-    lines = [
-        "| elements | molecules | conformers | right in first attempt % | by first | again | etkdg | none | wrong |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    rows = []
     for elements in [*sorted({record.elements for record in records}), None]:
         own = [record for record in records if elements in (record.elements, None)]
         total: Counter[str] = Counter()
         for record in own:
             total.update({key: value for key, value in dataclasses.asdict(record).items() if isinstance(value, int)})
         share = 100 * total["first_right"] / max(1, total["first"])
-        counts = " | ".join(str(total[key]) for key in ("by_first", "by_again", "by_etkdg", "none", "wrong"))
-        lines.append(f"| {elements or 'all'} | {len(own)} | {total['asked']} | {share:.1f} | {counts} |")
-    return "\n".join(lines)
+        counts = [str(total[key]) for key in ("by_first", "by_again", "by_etkdg", "none", "wrong")]
+        rows.append([str(elements or "all"), str(len(own)), str(total["asked"]), f"{share:.1f}", *counts])
+    return "\n".join(markdown(COLUMNS, rows))
 
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(help="Ensemble files (Parquet).", exists=True)] = None,
     molecules: Annotated[int, typer.Option(min=1)] = 60,
     conformers: Annotated[int, typer.Option(min=1)] = 5,
-    start: Annotated[str | None, typer.Option(help="harmonic or etkdg; default: what the weights say.")] = None,
+    start: Annotated[str | None, typer.Option(help="Of confgen generate; default: what the weights say.")] = None,
     preset: Annotated[str | None, typer.Option(help="Of confgen generate; fast takes a third of the time.")] = None,
-    weights: Annotated[str, typer.Option(help="Name or folder.")] = "drugs",
+    weights: Weights = "drugs",
     seed: Annotated[int, typer.Option(min=1, help="Of the choice of molecules.")] = 1,
     device: Annotated[str, typer.Option()] = "cpu",
     log: Annotated[Path | None, typer.Option("--json", help="One line per molecule; a run goes on from it.")] = None,
 ) -> None:
     """Print how many conformers are of the isomer asked for, by number of stereo elements and by how they were made."""
-    try:
+    with errors_told():
         loaded = load(weights, device)
         options = {"rms": 0.0} if start is None else {"rms": 0.0, "start": start}  # every conformer counts
         settings = settings_for(loaded.weights.sampling, preset, options)
-    except ConfgenError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
     generator = Generator(loaded.weights, settings)
-    lines = log.read_text(encoding="utf-8").splitlines() if log is not None and log.exists() else []
-    done = {(record.smiles, record.start, record.asked): record for record in (Record(**json.loads(x)) for x in lines)}
+    done = {(record.smiles, record.start, record.asked): record for record in jsonl.read(log, Record)}
     records = []
-    with Path(log or os.devnull).open("a", encoding="utf-8") as out, rdBase.BlockLogs():
+    with jsonl.opened(log) as out, rdBase.BlockLogs():
         for name, smiles, elements in tqdm(chosen(files or [], molecules, seed), unit="mol", disable=None):
             key = (smiles, settings.start.start, conformers)
             record = done.get(key) or judged(Record(name, smiles, elements, key[1], conformers), generator)
             if key not in done:
-                out.write(json.dumps(dataclasses.asdict(record)) + "\n")
-                out.flush()
+                jsonl.add(out, record)
             records.append(record)
     typer.echo(table(records))
     typer.echo("\n" + "\n".join(f"- {r.name}, {r.smiles}: {r.wrong} wrong" for r in records if r.wrong))

@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import jsonl
 import quality
 import typer
+from command import Limit, LogFile, MarkdownFile, Methods, Resume, Seed, Weights, errors_told, markdown, publish
 from peers import split_methods
-from scoring import MAIN_COLUMNS, MEANING, Record, by_method, cost_cells, interval, main_rows, markdown
+from scoring import MAIN_COLUMNS, MEANING, Record, by_method, cost_cells, interval, main_rows
 
-from confgen.errors import CannotStart, ConfgenError, InputError
+from confgen.errors import CannotStart, InputError
 
 METHODS = "etkdg,etkdg+mmff,conforge,openbabel,openbabel:search=weighted,openconf,confgen,confgen+mmff"
 ALL = 1_000_000  # molecules
@@ -138,42 +140,33 @@ def _described(each: Set, records: Sequence[Record]) -> str:
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Where the Parquet files are.", exists=True, file_okay=False)],
-    log_file: Annotated[Path, typer.Option("--json", help="Write one line for each molecule and method.")],
+    log_file: LogFile,
     sets: Annotated[str, typer.Option(help="Comma-separated, with =NUMBER for the first so many molecules.")] = "",
-    methods: Annotated[str, typer.Option(help="Comma-separated; see peers.py.")] = METHODS,
-    weights: Annotated[str, typer.Option(help="Name or folder.")] = "drugs",
-    seed: Annotated[int, typer.Option(min=1, help="Of every method that has one.")] = 42,
-    limit_s: Annotated[float, typer.Option("--limit", min=1, help="CPU seconds a method has for a molecule.")] = 60,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --json has of an earlier run.")] = False,
-    target: Annotated[Path | None, typer.Option("--markdown", help="Write the tables here as well.")] = None,
+    methods: Methods = METHODS,
+    weights: Weights = "drugs",
+    seed: Seed = 42,
+    limit_s: Limit = 60,
+    resume: Resume = False,
+    target: MarkdownFile = None,
 ) -> None:
     """Compare conformer programs on all sets and print Markdown tables."""
-    try:
-        if log_file.exists() and not resume:
-            raise CannotStart(f"{log_file}: exists; pass --resume to go on with it, or choose another name")
+    with errors_told(), ExitStack() as stack:
+        jsonl.refuse_existing(log_file, resume)
         tasks = {each: each.task(folder) for each in chosen(sets)}
         missing = [str(task.file) for task in tasks.values() if not task.file.is_file()]
         if missing:
             raise InputError(f"{missing[0]}: is not there; give the folder of the sets, or choose some with --sets")
-        log_file.parent.mkdir(parents=True, exist_ok=True)
+        common = split_methods(methods)
+        also = [spec for each in tasks for spec in each.also if spec not in common] if methods == METHODS else []
+        options = {"weights": weights, "seed": seed, "limit_s": limit_s}
+        ready = quality.available([*common, *dict.fromkeys(also)], stack, **options)
+        log = stack.enter_context(jsonl.opened(log_file))
         records: dict[str, list[Record]] = {}
-        with ExitStack() as stack:
-            common = split_methods(methods)
-            also = [spec for each in tasks for spec in each.also if spec not in common] if methods == METHODS else []
-            options = {"weights": weights, "seed": seed, "limit_s": limit_s}
-            ready = quality.available([*common, *dict.fromkeys(also)], stack, **options)
-            log = stack.enter_context(log_file.open("a", encoding="utf-8"))
-            for each, task in tasks.items():
-                own = [method for method in ready if method.name in common or method.name in each.also]
-                done = quality.already_done(log_file, task.file.name, own)
-                records[each.name] = quality.compare(task, own, log, done)
-    except ConfgenError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
-    text = document(list(tasks), records, ready)
-    typer.echo(text)
-    if target is not None:
-        target.write_text(text, encoding="utf-8")
+        for each, task in tasks.items():
+            own = [method for method in ready if method.name in common or method.name in each.also]
+            done = quality.already_done(log_file, task.file.name, own)
+            records[each.name] = quality.compare(task, own, log, done)
+    publish(document(list(tasks), records, ready), target)
 
 
 if __name__ == "__main__":
