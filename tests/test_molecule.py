@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from blocks import ETHANOL_2D, methanol_mol2
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
@@ -20,27 +21,7 @@ from confgen.molecule import (
     read_molecule,
 )
 
-ETHANOL_2D = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
-METHANOL_MOL2 = """@<TRIPOS>MOLECULE
-wood spirit
- 6 5
-SMALL
-NO_CHARGES
-
-@<TRIPOS>ATOM
- 1 C1 0.0 0.0 0.0 C.3
- 2 O1 1.4 0.0 0.0 O.3
- 3 H1 -0.4 1.0 0.0 H
- 4 H2 -0.4 -0.5 0.9 H
- 5 H3 -0.4 -0.5 -0.9 H
- 6 H4 1.7 0.9 0.0 H
-@<TRIPOS>BOND
- 1 1 2 1
- 2 1 3 1
- 3 1 4 1
- 4 1 5 1
- 5 2 6 1
-"""
+METHANOL_MOL2 = methanol_mol2("wood spirit")
 
 
 def block_3d(smiles: str, keep_hydrogens: bool = True) -> str:

@@ -9,32 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from blocks import ETHANOL_2D, methanol_mol2
 from rdkit import Chem
 
 from confgen.errors import InputError
 from confgen.readers import Record, read_records
-
-ETHANOL = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
-MOL2 = """@<TRIPOS>MOLECULE
-{name}
- 6 5
-SMALL
-NO_CHARGES
-
-@<TRIPOS>ATOM
- 1 C1 0.0 0.0 0.0 C.3
- 2 O1 1.4 0.0 0.0 {kind}
- 3 H1 -0.4 1.0 0.0 H
- 4 H2 -0.4 -0.5 0.9 H
- 5 H3 -0.4 -0.5 -0.9 H
- 6 H4 1.7 0.9 0.0 H
-@<TRIPOS>BOND
- 1 1 2 1
- 2 1 3 1
- 3 1 4 1
- 4 1 5 1
- 5 2 6 1
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +41,7 @@ def summary(*sources: str, **columns: str) -> list[tuple[str | None, str, str]]:
 
 
 def sdf(*titles: str) -> str:
-    return "".join(f"{title}{ETHANOL}> <number>\n{number}\n\n$$$$\n" for number, title in enumerate(titles, start=1))
+    return "".join(f"{title}{ETHANOL_2D}> <number>\n{number}\n\n$$$$\n" for number, title in enumerate(titles, start=1))
 
 
 # Arguments
@@ -275,12 +254,12 @@ def test_windows_line_ends_are_read():
 
 
 def test_mol_file_is_one_record_named_by_the_file():
-    assert summary(written("ligand.mol", "ethanol" + ETHANOL)) == [("CCO", "ethanol", "ligand.mol")]
+    assert summary(written("ligand.mol", "ethanol" + ETHANOL_2D)) == [("CCO", "ethanol", "ligand.mol")]
 
 
 def test_mol2_records_are_split_and_bad_ones_named():
-    kinds = [("a", "O.3"), ("b", "Foo"), ("c", "O.3")]
-    text = "# made by hand\n" + "".join(MOL2.format(name=name, kind=kind) for name, kind in kinds)
+    given = [("a", "O.3"), ("b", "Foo"), ("c", "O.3")]
+    text = "# made by hand\n" + "".join(methanol_mol2(*record) for record in given)
     records = list(read_records([written("lib.mol2", text)]))
     assert [(record.name, record.mol is not None) for record in records] == [("a", True), ("b", False), ("c", True)]
     assert str(records[1].error).startswith("lib.mol2 record 2 'b': ")
@@ -301,7 +280,7 @@ def test_stdin_may_be_sdf(monkeypatch):
 
 
 def test_stdin_may_be_mol2(monkeypatch):
-    give_stdin(monkeypatch, MOL2.format(name="a", kind="O.3").encode())
+    give_stdin(monkeypatch, methanol_mol2("a").encode())
     assert summary("-") == [("CO", "a", "stdin record 1")]
 
 

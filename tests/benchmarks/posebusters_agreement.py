@@ -2,9 +2,8 @@
 
     python tests/benchmarks/posebusters_agreement.py openff_val.parquet --conformers 500 --save agreement.md
 
-Good ones are references as they stand. Each is also spoiled in one of six ways: a stretched bond, a bent aromatic ring,
-an inverted centre, a clash, a twisted double bond, Gaussian noise; the strength is drawn at random, so that some lie
-near the thresholds. Needs the extra `peers`.
+Good ones are references as they stand. Each is also spoiled in one of six ways (see spoiling.py): a stretched bond, a
+bent aromatic ring, an inverted centre, a clash, a twisted double bond, Gaussian noise. Needs the extra `peers`.
 
 Where PoseBusters 0.6.5 differs by design: its bounds force amides to be trans (cis ones clash), it compares the signed
 distance from a plane (an atom may lie any distance below it), its pattern of aromatic rings of six leaves out those
@@ -15,11 +14,9 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
-import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,19 +28,17 @@ import posebusters as pb
 import pyarrow.parquet as pq
 import typer
 import yaml  # type: ignore[import-untyped]
+from command import markdown, publish
 from provenance import command_line, commit, processor
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdMolTransforms
+from spoiling import KINDS, spoiled
 from tqdm import tqdm
 
 from confgen.contacts import Limits
 from confgen.dataset import read_row, stereo_from_positions
 from confgen.molecule import with_positions
-from confgen.shapes import C_C_DOUBLE_BOND
 from confgen.strain import STRAIN, energy_ratios, ensemble_mean
 from confgen.validity import check
-
-Spoil = Callable[[Chem.Mol, np.random.Generator], Chem.Mol | None]
 
 # Column of PoseBusters -> our checks; a column passes if all of them do. Its others (loading, sanitisation, InChI,
 # radicals, connected graph) are the same for every conformer of a molecule that could be read.
@@ -57,8 +52,6 @@ SAME = {
     "internal_energy": "energy",
 }
 ANY = "any of these"
-SINGLE = Chem.MolFromSmarts("[!#1]-!@[!#1]")
-ROTOR = Chem.MolFromSmarts("[!#1;!D1]-!@[!#1;!D1]")
 
 
 @dataclass(frozen=True)
@@ -73,111 +66,6 @@ class Case:
     unknown: frozenset[str]
 
 
-def stretched(mol: Chem.Mol, random: np.random.Generator) -> Chem.Mol | None:
-    """A bond between heavy atoms outside rings, 1.1 to 1.9 times as long."""
-    match = _one(mol, SINGLE, random)
-    if match is None:
-        return None
-    conformer = mol.GetConformer()
-    length = rdMolTransforms.GetBondLength(conformer, *match)
-    rdMolTransforms.SetBondLength(conformer, *match, length * random.uniform(1.1, 1.9))
-    return mol
-
-
-def bent(mol: Chem.Mol, random: np.random.Generator) -> Chem.Mol | None:
-    """An aromatic ring with one atom 0.2 to 1 angstrom out of its plane."""
-    rings = [r for r in mol.GetRingInfo().AtomRings() if all(mol.GetAtomWithIdx(i).GetIsAromatic() for i in r)]
-    if not rings:
-        return None
-    ring = list(rings[random.integers(len(rings))])
-    pos = mol.GetConformer().GetPositions()
-    normal = np.linalg.svd(pos[ring] - pos[ring].mean(axis=0))[2][2]
-    pos[ring[random.integers(len(ring))]] += normal * random.uniform(0.2, 1.0)
-    return with_positions(mol, pos[None])
-
-
-def inverted(mol: Chem.Mol, random: np.random.Generator) -> Chem.Mol | None:
-    """A labelled centre with two neighbours outside rings changed for one another, their branches turned about it."""
-    pos = mol.GetConformer().GetPositions()
-    for atom in random.permutation(mol.GetNumAtoms()).tolist():
-        centre = mol.GetAtomWithIdx(atom)
-        if centre.GetChiralTag() == Chem.ChiralType.CHI_UNSPECIFIED:
-            continue
-        free = [n.GetIdx() for n in centre.GetNeighbors()
-                if not mol.GetBondBetweenAtoms(atom, n.GetIdx()).IsInRing()]  # fmt: skip
-        if len(free) < 2:
-            continue
-        spokes = [(pos[i] - pos[atom]) / np.linalg.norm(pos[i] - pos[atom]) for i in free[:2]]
-        axis = sum(spokes) / np.linalg.norm(sum(spokes))
-        moved = sorted(set(_branch(mol, atom, free[0])) | set(_branch(mol, atom, free[1])))
-        arms = pos[moved] - pos[atom]
-        pos[moved] = pos[atom] + 2 * np.outer(arms @ axis, axis) - arms  # half a turn
-        return with_positions(mol, pos[None])
-    return None
-
-
-def clashing(mol: Chem.Mol, random: np.random.Generator) -> Chem.Mol | None:
-    """The worst of 36 positions of each of three rotors: whatever comes closest."""
-    for _ in range(3):
-        match = _one(mol, ROTOR, random)
-        if match is None:
-            return None
-        ends = [next(n.GetIdx() for n in mol.GetAtomWithIdx(a).GetNeighbors() if n.GetIdx() != b)
-                for a, b in (match, match[::-1])]  # fmt: skip
-        turned = []
-        for angle in range(0, 360, 10):
-            copy = Chem.Mol(mol)
-            rdMolTransforms.SetDihedralDeg(copy.GetConformer(), ends[0], *match, ends[1], float(angle))
-            turned.append((_closest(copy), angle))
-        rdMolTransforms.SetDihedralDeg(mol.GetConformer(), ends[0], *match, ends[1], float(min(turned)[1]))
-    return mol
-
-
-def twisted(mol: Chem.Mol, random: np.random.Generator) -> Chem.Mol | None:
-    """A C=C outside rings turned by 10 to 90 degrees."""
-    matches = [m for m in mol.GetSubstructMatches(C_C_DOUBLE_BOND)
-               if not mol.GetBondBetweenAtoms(m[0], m[3]).IsInRing()]  # fmt: skip
-    if not matches:
-        return None
-    a, b, _, d, e, _ = matches[random.integers(len(matches))]
-    conformer = mol.GetConformer()
-    angle = rdMolTransforms.GetDihedralDeg(conformer, b, a, d, e)
-    rdMolTransforms.SetDihedralDeg(conformer, b, a, d, e, angle + random.uniform(10.0, 90.0))
-    return mol
-
-
-def noisy(mol: Chem.Mol, random: np.random.Generator) -> Chem.Mol | None:
-    """Every atom moved by 0.02 to 0.4 angstrom in each direction (standard deviation)."""
-    pos = mol.GetConformer().GetPositions()
-    return with_positions(mol, (pos + random.uniform(0.02, 0.4) * random.standard_normal(pos.shape))[None])
-
-
-KINDS: dict[str, Spoil] = {
-    "stretched bond": stretched, "bent ring": bent, "inverted centre": inverted, "clash": clashing,
-    "twisted double bond": twisted, "noise": noisy,
-}  # fmt: skip
-
-
-def _one(mol: Chem.Mol, pattern: Chem.Mol, random: np.random.Generator) -> tuple[int, ...] | None:
-    matches = mol.GetSubstructMatches(pattern)
-    return matches[random.integers(len(matches))] if matches else None
-
-
-def _branch(mol: Chem.Mol, root: int, start: int) -> list[int]:
-    """Atoms on the far side of a bond outside rings."""
-    cut = Chem.RWMol(mol)
-    cut.RemoveBond(root, start)
-    return next(list(atoms) for atoms in Chem.GetMolFrags(cut) if start in atoms)
-
-
-def _closest(mol: Chem.Mol) -> float:
-    """Shortest distance of heavy atoms more than three bonds apart."""
-    heavy = np.array([atom.GetAtomicNum() > 1 for atom in mol.GetAtoms()])
-    far = (Chem.GetDistanceMatrix(mol) > 3) & heavy & heavy[:, None]
-    distance = Chem.Get3DDistanceMatrix(mol)
-    return float(distance[far].min()) if far.any() else np.inf
-
-
 def good_conformers(file: Path, count: int, each: int) -> list[Chem.Mol]:
     """The first conformers of every molecule of an ensemble file, `each` of each, until there are enough."""
     good = []
@@ -187,21 +75,6 @@ def good_conformers(file: Path, count: int, each: int) -> list[Chem.Mol]:
         mol.SetProp("_Name", row["id"])
         good += [with_positions(mol, one[None].astype(float)) for one in pos[:each]]
     return good[:count]
-
-
-def spoiled(good: list[Chem.Mol], random: np.random.Generator) -> Iterator[tuple[str, Chem.Mol]]:
-    """As many as there are good ones, the kinds in turn, each made of the next conformer that admits it."""
-    sources = {kind: itertools.cycle(random.permutation(len(good)).tolist()) for kind in KINDS}
-    left, number = list(KINDS), 0
-    while left and number < len(good):
-        kind = left[number % len(left)]
-        tries = (KINDS[kind](Chem.Mol(good[next(sources[kind])]), random) for _ in good)
-        mol = next((mol for mol in tries if mol is not None), None)
-        if mol is None:
-            left.remove(kind)
-        else:
-            number += 1
-            yield kind, mol
 
 
 def judged(cases: list[tuple[str, Chem.Mol]]) -> tuple[list[Case], float, float]:
@@ -245,20 +118,16 @@ def _config() -> dict[str, Any]:
 
 
 def agreement(cases: list[Case], heavy: bool) -> list[str]:
-    """Rows of the table: how often both pass, both fail, only one of them fails, for each check."""
-    rows = [
-        "| check | both pass | both fail | only PoseBusters fails | only confgen fails | agreement |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    """Lines of a table: how often both pass, both fail, only one of them fails, for each check."""
+    columns = ("check", "both pass", "both fail", "only PoseBusters fails", "only confgen fails", "agreement")
+    rows = []
     for name in [*SAME.values(), ANY]:
         known = [case for case in cases if name not in case.unknown]
         pairs = Counter((_fails(case.theirs, name), _fails(_ours(case, heavy), name)) for case in known)
         same = pairs[False, False] + pairs[True, True]
-        rows.append(
-            f"| `{name}` | {pairs[False, False]} | {pairs[True, True]} | {pairs[True, False]} | {pairs[False, True]} "
-            f"| {100 * same / max(1, len(known)):.1f}% of {len(known)} |"
-        )
-    return rows
+        counts = [pairs[both] for both in ((False, False), (True, True), (True, False), (False, True))]
+        rows.append([f"`{name}`", *map(str, counts), f"{100 * same / max(1, len(known)):.1f}% of {len(known)}"])
+    return markdown(columns, rows)
 
 
 def _ours(case: Case, heavy: bool) -> frozenset[str]:
@@ -270,19 +139,16 @@ def _fails(failed: frozenset[str], name: str) -> bool:
 
 
 def by_kind(cases: list[Case]) -> list[str]:
-    """Rows of a table: how many of each kind are found wanting, by PoseBusters and by all our checks."""
-    rows = [
-        "| conformers | number | PoseBusters fails | confgen fails | of them for |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    """Lines of a table: how many of each kind are found wanting, by PoseBusters and by all our checks."""
+    columns = ("conformers", "number", "PoseBusters fails", "confgen fails", "of them for")
+    rows = []
     for kind in ["good", *KINDS]:
         own = [case for case in cases if case.kind == kind]
         reasons = Counter(name for case in own for name in case.ours)
         said = ", ".join(f"{name} {number}" for name, number in reasons.most_common())
-        rows.append(
-            f"| {kind} | {len(own)} | {sum(bool(c.theirs) for c in own)} | {sum(bool(c.ours) for c in own)} | {said} |"
-        )
-    return rows
+        wanting = [sum(map(bool, failed)) for failed in ([c.theirs for c in own], [c.ours for c in own])]
+        rows.append([kind, str(len(own)), *map(str, wanting), said])
+    return markdown(columns, rows)
 
 
 def main(
@@ -312,10 +178,7 @@ def main(
     seconds = f"CPU seconds: PoseBusters {theirs:.0f}, confgen {ours:.0f}"
     made_by = f"{versions}; {processor()}, commit {commit()}, {dt.date.today()}"
     lines += ["", f"{seconds}. {made_by}.", "", f"    {command_line()}"]
-    text = "\n".join(lines) + "\n"
-    print(text)  # noqa: T201
-    if save is not None:
-        save.write_text(text, encoding="utf-8")
+    publish("\n".join(lines) + "\n", save)
 
 
 if __name__ == "__main__":
