@@ -7,24 +7,23 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-import torch
 from rdkit import rdBase
 from tqdm import tqdm
 
 from confgen import checkpoint
-from confgen.cli.console import say
+from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import Journal, refuse_shared_files
+from confgen.cli.processes import workers_for
+from confgen.cli.progress import molecules_bar
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.generate import Ensemble
 from confgen.molecule import label
 from confgen.options import settings_for
-from confgen.pool import choose_workers, generate_parallel, generate_serial
+from confgen.pool import generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.template import read_template
 from confgen.writer import Writer
-
-NOTHING_TO_WRITE, SOME_FAILED = 4, 3
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def run(request: Request) -> int:
         made = _begin(
             request, read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
         )
-        with closing(made), _bar(request) as bar:
+        with closing(made), molecules_bar(quiet=request.quiet, wanted=request.progress) as bar:
             for ensembles in made:
                 for ensemble in ensembles:
                     finished = _written(ensemble, writer)
@@ -94,7 +93,7 @@ def run(request: Request) -> int:
                 bar.update()
     _sum_up(tally, request, time.monotonic() - began)
     if tally.conformers == 0:
-        return NOTHING_TO_WRITE
+        return NOTHING_DONE
     return SOME_FAILED if tally.failed else 0
 
 
@@ -106,12 +105,12 @@ def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemb
     weights = checkpoint.load(request.weights, choose_device(request.device))
     device = next(weights.denoiser.parameters()).device
     settings = settings_for(weights.sampling, request.preset, request.options | _template(request))
-    workers, records = _workers(request, settings.num_confs, device, records)
+    workers, records = workers_for(request.workers, records, settings.num_confs, device)
     if request.verbose:
         sampler, start = settings.sampler, settings.start
         say(
             f"weights {weights.name} (sha256 {weights.sha256[:12]}), {sampler.sampler} with {sampler.num_steps} steps "
-            f"from {start.start}, seed {settings.seed}, {device}, {_count(workers, 'process', 'es')}"
+            f"from {start.start}, seed {settings.seed}, {device}, {counted(workers, 'process', 'es')}"
         )
     if workers == 1:
         return generate_serial(records, weights, settings)
@@ -126,23 +125,6 @@ def _template(request: Request) -> dict[str, object]:
     for note in () if request.quiet else template.notes:
         say(f"note: {note}")
     return {"template": template}
-
-
-def _workers(
-    request: Request, num_confs: int | str, device: torch.device, records: Iterator[Record]
-) -> tuple[int, Iterator[Record]]:
-    if request.workers is None:
-        return choose_workers(records, num_confs, device)
-    if device.type != "cpu" and request.workers > 1:
-        say(f"note: one process feeds {device}; --workers is for the CPU")
-        return 1, records
-    return request.workers, records
-
-
-def _bar(request: Request) -> tqdm:
-    """A bar of molecules; their number is not known, since inputs are read as streams."""
-    hidden = request.quiet if request.progress is None else not request.progress
-    return tqdm(unit="mol", disable=True if hidden else None if request.progress is None else False, leave=False)
 
 
 def _written(ensemble: Ensemble, writer: Writer) -> Ensemble:
@@ -163,7 +145,7 @@ def _tell(ensemble: Ensemble, request: Request, bar: tqdm) -> None:
         lines += [f"note: {note}" for note in ensemble.notes]
         if request.verbose and ensemble.mol is not None:
             lines.append(
-                f"{label(ensemble.mol)}: {_count(len(ensemble.sources), 'conformer')}, {ensemble.seconds:.1f} s"
+                f"{label(ensemble.mol)}: {counted(len(ensemble.sources), 'conformer')}, {ensemble.seconds:.1f} s"
             )
     if lines:
         with bar.external_write_mode():
@@ -176,13 +158,9 @@ def _sum_up(tally: Tally, request: Request, seconds: float) -> None:
     if tally.molecules == 0:
         say(f"{', '.join(request.inputs)}: no molecules in it, so nothing was written; check the input")
     elif not request.quiet and (tally.conformers or tally.molecules > 1):
-        parts = [f"{_count(tally.conformers, 'conformer')} of {_count(tally.molecules - tally.failed, 'molecule')}"]
+        parts = [f"{counted(tally.conformers, 'conformer')} of {counted(tally.molecules - tally.failed, 'molecule')}"]
         parts += [f"{tally.etkdg} of them by ETKDG"] if tally.etkdg else []
         parts += [f"{tally.invalid} of them not valid"] if tally.invalid else []
-        parts += [f"{_count(tally.failed, 'molecule')} failed"] if tally.failed else []
+        parts += [f"{counted(tally.failed, 'molecule')} failed"] if tally.failed else []
         place = "standard output" if request.output == "-" else request.output
         say(f"{place if tally.conformers else 'nothing written'}: {', '.join(parts)}, {seconds:.1f} s")
-
-
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number} {noun}{'' if number == 1 else plural}"

@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rdkit import rdBase
-from tqdm import tqdm
 
 from confgen.candidates import asking_for, asking_for_those_of, candidates
-from confgen.cli.console import say
+from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
+from confgen.cli.progress import molecules_bar
 from confgen.cli.verdicts import FORMS, Tally
 from confgen.errors import CannotStart
 from confgen.inspection import Candidate, Findings, inspect
 from confgen.outfile import OutputFile
-
-NOTHING_IN_IT, SOME_FAILED = 4, 3
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def run(request: Request) -> int:
             output.discard()
     _sum_up(tally, request, time.monotonic() - began)
     if tally.conformers == 0:
-        return NOTHING_IN_IT
+        return NOTHING_DONE
     return SOME_FAILED if tally.unreadable or tally.passed < tally.conformers else 0
 
 
@@ -76,8 +74,7 @@ def _asked(request: Request) -> Callable[[Candidate], Candidate]:
 def _judged(
     found: list[tuple[str, Iterator[Candidate]]], ask: Callable[[Candidate], Candidate], request: Request
 ) -> Iterator[tuple[str, Findings]]:
-    hidden = request.quiet if request.progress is None else not request.progress
-    with tqdm(unit="mol", disable=True if hidden else None if request.progress is None else False, leave=False) as bar:
+    with molecules_bar(quiet=request.quiet, wanted=request.progress) as bar:
         for source, molecules in found:
             for candidate in molecules:
                 findings = inspect(ask(candidate), energy=request.energy)
@@ -96,16 +93,12 @@ def _sum_up(tally: Tally, request: Request, seconds: float) -> None:
     if request.quiet or not tally.conformers:
         return
     if tally.unasked:
-        which = _count(tally.unasked, "molecule")
+        which = counted(tally.unasked, "molecule")
         say(f"note: nothing says which stereochemistry {which} should have, so that was not checked; give --smiles or "
             "--reference, or see what is there with --outfmt long")  # fmt: skip
     if tally.no_energy and request.energy:
-        say(f"note: the energy of {_count(tally.no_energy, 'molecule')} is not known to the force field")
-    parts = [f"{tally.passed} of {_count(tally.conformers, 'conformer')} passed"]
+        say(f"note: the energy of {counted(tally.no_energy, 'molecule')} is not known to the force field")
+    parts = [f"{tally.passed} of {counted(tally.conformers, 'conformer')} passed"]
     parts += [f"{name} {number}" for name, number in tally.failed.most_common()]
-    parts += [f"{_count(tally.unreadable, 'molecule')} could not be checked"] if tally.unreadable else []
-    say(f"{files}: {_count(tally.molecules, 'molecule')}, {', '.join(parts)}, {seconds:.1f} s")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    parts += [f"{counted(tally.unreadable, 'molecule')} could not be checked"] if tally.unreadable else []
+    say(f"{files}: {counted(tally.molecules, 'molecule')}, {', '.join(parts)}, {seconds:.1f} s")

@@ -12,6 +12,8 @@ import typer
 
 from confgen.errors import ConfgenError
 
+SOME_FAILED, NOTHING_DONE = 3, 4  # exit codes of a run that could start
+
 
 class Terminated(BaseException):
     """The system asked the program to end, by the signal of that number."""
@@ -24,6 +26,11 @@ class Terminated(BaseException):
 def say(text: str) -> None:
     """One line on standard error."""
     typer.echo(" ".join(text.split()), err=True)
+
+
+def counted(number: int, noun: str, plural: str = "s") -> str:
+    """The number and the noun, `1 molecule`, `2 molecules`; plural: the ending."""
+    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 @contextmanager

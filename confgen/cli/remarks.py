@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confgen.cli.console import say
+from confgen.cli.console import NOTHING_DONE, say
 from confgen.ensembles import ConformerSet
 from confgen.errors import ConfgenError
 from confgen.scores import Evaluation, MoleculeScores
@@ -15,7 +15,7 @@ LINES = 5  # of each kind; the rest is counted
 class NothingScored(ConfgenError):
     """There is not one molecule that could be compared."""
 
-    exit_code = 4
+    exit_code = NOTHING_DONE
 
 
 def refuse_empty(reference: Sequence[ConformerSet], path: str) -> None:

@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from confgen import checkpoint
-from confgen.cli.console import say
+from confgen.cli.processes import workers_for
 from confgen.device import choose_device
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.molecule import from_smiles
 from confgen.options import settings_for
-from confgen.pool import choose_workers, generate_parallel, generate_serial
+from confgen.pool import generate_parallel, generate_serial
 from confgen.readers import Record
 from confgen.smiles import stereo_smiles
 
@@ -79,10 +79,5 @@ def _record(asked: ConformerSet) -> Record:
 
 def _workers(sampling: Sampling, records: Sequence[Record], counts: Sequence[int]) -> int:
     device = next(sampling.weights.denoiser.parameters()).device
-    if sampling.workers is None:
-        mean = max(1, sum(counts) // max(1, len(counts)))
-        return choose_workers(iter(records), mean, device)[0]
-    if device.type != "cpu" and sampling.workers > 1:
-        say(f"note: one process feeds {device}; --workers is for the CPU")
-        return 1
-    return sampling.workers
+    mean = max(1, sum(counts) // max(1, len(counts)))
+    return workers_for(sampling.workers, iter(records), mean, device)[0]

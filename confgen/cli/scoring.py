@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from confgen.cli import results
 from confgen.cli.arguments import GENERATED, methods_of, protocol_of
-from confgen.cli.console import say
+from confgen.cli.console import SOME_FAILED, say
 from confgen.cli.journal import refuse_shared_files
+from confgen.cli.progress import molecules_bar
 from confgen.cli.remarks import refuse_empty, refuse_nothing, remark
 from confgen.cli.tables import tables, text_of
 from confgen.cores import available_cores
@@ -29,7 +30,6 @@ from confgen.scores import Evaluation, Protocol
 if TYPE_CHECKING:  # it brings torch, which only --generate needs
     from confgen.cli.sampling import Sampling
 
-SOME_FAILED = 3
 PER_REFERENCE = 2  # made for each reference, if the protocol has no limit
 FEW = 2_000  # conformers that are scored before other processes have started
 
@@ -177,9 +177,7 @@ def _workers(request: Request, generated: Sequence[ConformerSet], reference: Seq
 
 
 def _bar(request: Request, total: int, doing: str) -> tqdm:
-    hidden = request.quiet if request.progress is None else not request.progress
-    disable = True if hidden else None if request.progress is None else False
-    return tqdm(desc=doing, total=total, unit="mol", disable=disable, leave=False)
+    return molecules_bar(quiet=request.quiet, wanted=request.progress, total=total, doing=doing)
 
 
 def _write(

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from confgen.cli.console import counted
 from confgen.inspection import CHECKS, Findings, Verdict
 
 COLUMNS = ("file", "origin", "name", "conformer", "passed", *CHECKS, "energy_ratio", "asked", "shown", "details")
@@ -55,9 +56,8 @@ def _short(file: str, findings: Findings) -> str:
     del file
     if findings.error is not None:
         return f"{_name(findings)}: could not be checked\n"
-    count = len(findings.verdicts)
     passed = sum(not verdict.failed for verdict in findings.verdicts)
-    line = f"{_name(findings)}: {count} conformer{'s' * (count != 1)}, {passed} passed"
+    line = f"{_name(findings)}: {counted(len(findings.verdicts), 'conformer')}, {passed} passed"
     for name in CHECKS:
         numbers = [str(verdict.number) for verdict in findings.verdicts if name in verdict.failed]
         if numbers:

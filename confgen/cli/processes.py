@@ -1,0 +1,23 @@
+"""How many processes sample, by --workers or by what there is to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from confgen.cli.console import say
+from confgen.pool import choose_workers
+from confgen.readers import Record
+
+
+def workers_for(
+    asked: int | None, records: Iterator[Record], num_confs: int | str, device: torch.device
+) -> tuple[int, Iterator[Record]]:
+    """The number asked for, or what `choose_workers` finds best, and the records; on a GPU one, with a note."""
+    if asked is None:
+        return choose_workers(records, num_confs, device)
+    if device.type != "cpu" and asked > 1:
+        say(f"note: one process feeds {device}; --workers is for the CPU")
+        return 1, records
+    return asked, records
