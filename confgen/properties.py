@@ -11,8 +11,7 @@ and 5e-6 Eh between steps. References are relaxed too, because those of other da
 GEOM's are; `relax_reference=False` leaves them, as ET-Flow does. The molecule's charge is used (the published scripts
 take every molecule for neutral), and the dipole moment of an ion is about its centre of mass.
 
-Cost, mean of 13 molecules of 25 heavy atoms (45 atoms), one core: a single point 0.07 s, a relaxation 4 s from ETKDG
-coordinates and 2 s from those of B3LYP; the protocol's 3,200 generated conformers take hours.
+Cost: see `observables`; the protocol's 3,200 generated conformers take hours.
 """
 
 from __future__ import annotations
@@ -31,69 +30,22 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
-from confgen.boltzmann import ROOM_TEMPERATURE_K, boltzmann_weights
-from confgen.calculators import relaxed, require, single_point, threads
+from confgen.calculators import require
 from confgen.errors import ConfgenError
 from confgen.molecule import positions, with_positions
+from confgen.observables import (
+    QUANTITIES,
+    EnsembleAverages,
+    EnsembleProperties,
+    PropertySettings,
+    ensemble_properties,
+)
 
 Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there are none; reference conformers
 Contest = tuple[str, Sequence[Mol | None], Mol]  # the same with the generated conformers of each of several methods
 Item = TypeVar("Item")
-LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
+PROTOCOL = PropertySettings()
 EVERYTHING = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
-
-
-@dataclass(frozen=True)
-class PropertySettings:
-    """How properties are computed; the defaults are the published protocol, but for `relax_reference`."""
-
-    method: str = "gfn2"  # or "gfn1"
-    relax: bool = True
-    relax_reference: bool = True  # without effect if not `relax`
-    fmax_ev_a: float = 0.02  # largest force on an atom, eV/angstrom, at which a relaxation has converged
-    max_steps: int = 500
-    max_conformers: int = 32  # of either ensemble
-    max_molecules: int | None = 100  # chosen at random by `seed` where there are more; None for all
-    temperature_k: float = ROOM_TEMPERATURE_K
-    seed: int = 42
-    threads: int = 1  # of each process; several workers do more than several threads
-
-
-@dataclass(frozen=True)
-class EnsembleAverages:
-    """What an ensemble is judged by: Boltzmann-weighted averages, and the lowest energy; energies are absolute."""
-
-    energy_kcal_mol: float
-    dipole_debye: float
-    gap_kcal_mol: float
-    min_energy_kcal_mol: float
-
-
-QUANTITIES = tuple(EnsembleAverages.__dataclass_fields__)
-
-
-@dataclass(frozen=True)
-class EnsembleProperties:
-    """Properties of the K conformers of one ensemble; nan where the calculation failed.
-
-    values:      (K, 3) absolute energy (kcal/mol), dipole moment (debye), HOMO-LUMO gap (kcal/mol).
-    pos:         (K, N, 3) angstrom, relaxed if so asked; as they were where it failed.
-    failures:    conformer (from 0) -> why there is nothing.
-    unconverged: conformers whose relaxation took all its steps; they count as they stand.
-    broken:      conformers that are another molecule after their relaxation; they count too, as in the protocol.
-    """
-
-    values: np.ndarray
-    pos: np.ndarray
-    failures: dict[int, str] = field(default_factory=dict)
-    unconverged: list[int] = field(default_factory=list)
-    broken: list[int] = field(default_factory=list)
-
-    def averages(self, temperature_k: float) -> EnsembleAverages:
-        """Over the conformers that did not fail, of which there must be one; nan for a gap that does not exist."""
-        known = self.values[np.isfinite(self.values[:, 0])]
-        energy, dipole, gap = boltzmann_weights(known[:, 0], temperature_k) @ known
-        return EnsembleAverages(float(energy), float(dipole), float(gap), float(known[:, 0].min()))
 
 
 @dataclass(frozen=True)
@@ -122,7 +74,7 @@ COUNTS = ("conformers", "conformers_failed", "conformers_unconverged", "conforme
 
 
 def compare_properties(
-    pairs: Sequence[Pair], settings: PropertySettings = PropertySettings(), *, workers: int = 1
+    pairs: Sequence[Pair], settings: PropertySettings = PROTOCOL, *, workers: int = 1
 ) -> dict[str, float]:
     """Median absolute errors of generated ensembles against references, and how many went into them.
 
@@ -149,7 +101,7 @@ def summarise_properties(molecules: Sequence[MoleculeProperties]) -> dict[str, f
 
 
 def molecule_properties(
-    pairs: Sequence[Pair], settings: PropertySettings = PropertySettings(), *, workers: int = 1
+    pairs: Sequence[Pair], settings: PropertySettings = PROTOCOL, *, workers: int = 1
 ) -> Iterator[MoleculeProperties]:
     """The molecules of the comparison one after another, in the order of the pairs (of those `chosen`).
 
@@ -162,7 +114,7 @@ def molecule_properties(
 
 
 def properties_of_methods(
-    contests: Sequence[Contest], settings: PropertySettings = PropertySettings(), *, workers: int = 1
+    contests: Sequence[Contest], settings: PropertySettings = PROTOCOL, *, workers: int = 1
 ) -> Iterator[list[MoleculeProperties]]:
     """What `molecule_properties` gives for each method, molecule by molecule; references are computed once for all."""
     require(settings.method)
@@ -173,48 +125,12 @@ def properties_of_methods(
     return _parallel(jobs, workers) if min(workers, len(jobs)) > 1 else map(_compared, jobs)
 
 
-def chosen(items: Sequence[Item], settings: PropertySettings = PropertySettings()) -> list[Item]:
+def chosen(items: Sequence[Item], settings: PropertySettings = PROTOCOL) -> list[Item]:
     """The molecules that are computed: at most `max_molecules`, at random by `seed`, in their order."""
     if settings.max_molecules is None or len(items) <= settings.max_molecules:
         return list(items)
     places = np.random.default_rng(settings.seed).choice(len(items), settings.max_molecules, replace=False)
     return [items[i] for i in sorted(places)]
-
-
-def ensemble_properties(mol: Mol, settings: PropertySettings = PropertySettings()) -> EnsembleProperties:
-    """Properties of all conformers of a molecule with all its hydrogens; what a conformer does is never fatal.
-
-    Raises: CannotStart if tblite is missing or the method unknown.
-    """
-    require(settings.method)
-    pos = positions(mol)
-    made = EnsembleProperties(np.full((len(pos), 3), np.nan), pos)
-    with threads(settings.threads), np.errstate(all="ignore"):
-        for k, start in enumerate(pos.copy()):
-            try:
-                if settings.relax:
-                    pos[k], converged = relaxed(settings.method, mol, start, settings.fmax_ev_a, settings.max_steps)
-                    if not converged:
-                        made.unconverged.append(k)
-                point = single_point(settings.method, mol, pos[k])
-            except (RuntimeError, ValueError) as error:  # of tblite, ASE and LAPACK
-                made.failures[k] = " ".join(str(error).split())
-                pos[k] = start
-                continue
-            made.values[k] = point.energy_kcal_mol, point.dipole_debye, point.gap_kcal_mol
-            if settings.relax and _broken(mol, pos[k]):
-                made.broken.append(k)
-    return made
-
-
-def _broken(mol: Mol, pos: np.ndarray) -> bool:
-    """Whether a bond of the graph is too long to be one, or atoms without a bond are as close as if they had one."""
-    table = Chem.GetPeriodicTable()
-    radius = np.array([table.GetRcovalent(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
-    ratio = np.linalg.norm(pos[:, None] - pos, axis=2) / (radius[:, None] + radius)
-    bonded = Chem.GetAdjacencyMatrix(mol).astype(bool)
-    apart = ~bonded & ~np.eye(len(pos), dtype=bool)
-    return bool((ratio[bonded] > LOST_BOND).any() or (ratio[apart] < MADE_BOND).any())
 
 
 _Job = tuple[str, list[bytes | None], bytes, PropertySettings]

@@ -12,7 +12,7 @@ import pytest
 
 from confgen.cli.results import csv_text, json_text
 from confgen.cli.tables import PROPERTIES, tables, text_of
-from confgen.properties import QUANTITIES
+from confgen.observables import QUANTITIES
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores
 
 REFERENCE: dict[str, object] = {"file": "ref.sdf", "molecules": 12, "conformers": 36}

@@ -48,6 +48,7 @@ LAYERS = {
     "hypervalent": 2,
     "ideal": 2,
     "matching": 2,
+    "observables": 2,
     "relax": 2,
     "rotors": 2,
     "shapes": 2,

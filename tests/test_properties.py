@@ -13,14 +13,11 @@ from rdkit.Chem import Mol
 from confgen.embed import embed
 from confgen.errors import CannotStart
 from confgen.molecule import positions, read_molecule, with_positions
+from confgen.observables import EnsembleAverages, EnsembleProperties, PropertySettings, ensemble_properties
 from confgen.properties import (
-    EnsembleAverages,
-    EnsembleProperties,
     MoleculeProperties,
-    PropertySettings,
     chosen,
     compare_properties,
-    ensemble_properties,
     molecule_properties,
     properties_of_methods,
     summarise_properties,
