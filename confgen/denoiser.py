@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from confgen import models
-from confgen.models.clofnet import Encoded
 from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
+from confgen.models.layer import Encoded
 from confgen.models.scaling import Scalings
 
 

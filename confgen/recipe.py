@@ -12,7 +12,7 @@ from confgen.checkpoint import networks
 from confgen.denoiser import LossSettings
 from confgen.errors import InputError
 from confgen.mixture import BatchSettings, NoiseSettings
-from confgen.models.clofnet import ClofNetConfig
+from confgen.models.layer import ClofNetConfig
 from confgen.propose import STARTS
 from confgen.sampler import SamplerSettings
 from confgen.settings import START_VALUES

@@ -33,7 +33,7 @@ def remove_rigid(vectors: Tensor, pos: Tensor, mask: Tensor) -> Tensor:
     vectors:  (B, M, 3) a displacement of every atom;   pos: (B, M, 3) where the atoms are.
     J is the inertia tensor of unit masses. For atoms in a line (or a single one) J is singular; a ridge of 1e-6 of
     its trace stands in for the pseudo-inverse: the torque has no component along the axis, so nothing is lost.
-    Symmetry: turns with the molecule. Source: the quotient projection of shape space, DESIGN section 3.
+    Symmetry: turns with the molecule. What is left is a change of shape.
     """
     v, r = centre(vectors, mask), centre(pos, mask)
     outer = r.transpose(-1, -2) @ r  # (B, 3, 3)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
 
 from confgen import models
-from confgen.models import clofnet
+from confgen.models import layer
 from confgen.models.dense import PAIR_FEATURES, DenseGraph, flatten, unflatten
 
 VARIANTS = [(name, {}) for name in models.REGISTRY] + [("clofnet", {"second_axis": "position"})]
@@ -177,13 +177,13 @@ def test_every_weight_takes_part(network: nn.Module, threonine: Data) -> None:
 
 def test_random_frames_change_the_answer(network: nn.Module, threonine: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     right = network(threonine, threonine.pos, NOISE)
-    true_frames = clofnet.edge_frames
+    true_frames = layer.edge_frames
 
     def random_frames(pos: Tensor, axis: Tensor | None = None) -> tuple[Tensor, Tensor]:
         del axis
         return true_frames(pos, torch.randn(pos.shape, generator=torch.Generator().manual_seed(0)).to(pos))
 
-    monkeypatch.setattr(clofnet, "edge_frames", random_frames)
+    monkeypatch.setattr(layer, "edge_frames", random_frames)
     assert (network(threonine, threonine.pos, NOISE) - right).abs().max() > 1e-3
 
 
