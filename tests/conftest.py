@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from evaluating import TRIO
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 from torch import Tensor, nn
@@ -170,6 +171,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, Any]) -> P
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     checkpoint.save(folder, denoiser, denoiser.state_dict(), {"sampler": "dpmpp", "num_steps": 2}, {"steps": 42})
     return folder
+
+
+@pytest.fixture(scope="session")
+def trio() -> dict[str, Chem.Mol]:
+    """Three molecules with three conformers each, by their SMILES."""
+    return {smiles: embedded(read_molecule(smiles), 3) for smiles in TRIO}
 
 
 @pytest.fixture(scope="session")

@@ -12,23 +12,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from commands import confgen
 from rdkit import Chem
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from confgen.cli import app
 from confgen.inspection import CHECKS
 from confgen.molecule import from_smiles, positions, with_positions
 from confgen.writer import write_ensembles
 
-PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
 ALANINE, MIRRORED = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"
 Made = Callable[[str], Chem.Mol]
 
 
 def check(*arguments: object) -> Result:
     """The command run in this process, without energies; a bug raises."""
-    words = ["check", *map(str, arguments)]
-    return CliRunner(env=PLAIN).invoke(app, [*words, "--no-energy"], catch_exceptions=False)
+    return confgen("check", *arguments, "--no-energy")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +147,7 @@ def test_csv_and_json_tell_the_same(made: Made) -> None:
 
 def test_energies_are_compared_unless_told_not_to(made: Made) -> None:
     written("a.sdf", made("CCO"))
-    rows = csv.DictReader(io.StringIO(CliRunner(env=PLAIN).invoke(app, ["check", "a.sdf", "--outfmt", "csv"]).stdout))
+    rows = csv.DictReader(io.StringIO(confgen("check", "a.sdf", "--outfmt", "csv").stdout))
     assert all(0 < float(row["energy_ratio"]) < 100 and row["energy"] == "true" for row in rows)
 
 

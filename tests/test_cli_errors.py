@@ -11,16 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from commands import check_one_line, confgen
 from rdkit import Chem
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from confgen import checkpoint
-from confgen.cli import app
-from confgen.denoiser import Denoiser
 from confgen.outfile import OutputFile
 from confgen.record_tags import EnsembleLike
 from confgen.writer import Writer
@@ -30,34 +27,16 @@ MOL = "water" + Chem.MolToMolBlock(Chem.MolFromSmiles("O"))
 NO_ATOMS = "empty" + Chem.MolToMolBlock(Chem.Mol())
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, Any]) -> Path:
-    """A folder of weights that have learned nothing."""
-    denoiser = Denoiser("clofnet", **tiny)
-    folder = tmp_path_factory.mktemp("weights") / "tiny"
-    checkpoint.save(folder, denoiser, denoiser.state_dict(), {"num_steps": 2}, {})
-    return folder
-
-
 @pytest.fixture
 def make(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Function: arguments -> the result of `confgen generate` in an empty folder, valid or not, to out.sdf."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, output: str = "out.sdf", weights: Path = weights, input: str | None = None) -> Result:
-        common = ["generate", "-w", str(weights), "-n", "1", "--keep-invalid", "-o", output]
-        return CliRunner().invoke(app, [*common, *arguments], input=input, catch_exceptions=False)
+        common = ("-w", weights, "-n", 1, "--keep-invalid", "-o", output)
+        return confgen("generate", *common, *arguments, input=input)
 
     return run
-
-
-def check_one_line(result: Result, code: int, said: str) -> None:
-    """One line that says it, the exit code, nothing on standard output, no output and nothing left of it."""
-    assert result.exit_code == code, result.stderr
-    assert said in result.stderr
-    assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert result.stdout == ""
-    assert [path.name for path in Path().iterdir() if path.name.startswith((".confgen", "out"))] == []
 
 
 # Molecules that cannot be done

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import run_program
+from evaluating import ALANINE, BUTANE, PHENOL, evaluate, read_molecule_3d, scored, write_sdf
 from rdkit import Chem
-from rdkit.Chem import rdDepictor
-from typer.testing import CliRunner, Result
 
 from confgen.checkpoint import Weights
-from confgen.cli import app
 from confgen.molecule import positions, read_molecule, with_positions
 from confgen.options import PRESETS
 from confgen.pool import generate_serial
@@ -28,65 +24,28 @@ from confgen.readers import Record
 from confgen.scores import PROTOCOLS
 from confgen.settings import GenerateSettings
 
-PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
-ALANINE, BUTANE, PHENOL = "C[C@H](N)C(=O)O", "CCCC", "Oc1ccccc1"
-
-
-def confgen(*arguments: object) -> Result:
-    """The command run in this process; a bug raises."""
-    return CliRunner(env=PLAIN).invoke(app, ["evaluate", *map(str, arguments)], catch_exceptions=False)
-
-
-def scored(*arguments: object) -> dict[str, Any]:
-    """The JSON document of a run, which has nothing in it that JSON does not know."""
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} in the JSON")
-
-    result = confgen(*arguments, "--json", "-")
-    assert result.exit_code in (0, 3), result.stderr
-    document: dict[str, Any] = json.loads(result.stdout, parse_constant=refuse)
-    return document
-
-
-def write_sdf(name: str, *ensembles: tuple[str, Chem.Mol]) -> str:
-    """An SD file of titled molecules, one record for each conformer."""
-    with Chem.SDWriter(name) as writer:
-        for title, mol in ensembles:
-            titled = Chem.Mol(mol)
-            titled.SetProp("_Name", title)
-            for conformer in titled.GetConformers():
-                writer.write(titled, confId=conformer.GetId())
-    return name
-
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def mols(embed_mol: Callable[..., Chem.Mol]) -> dict[str, Chem.Mol]:
-    """Three molecules with three conformers each."""
-    return {smiles: embed_mol(read_molecule(smiles), 3) for smiles in (ALANINE, BUTANE, PHENOL)}
+@pytest.fixture
+def reference(trio: dict[str, Chem.Mol]) -> str:
+    return write_sdf("ref.sdf", *trio.items())
 
 
 @pytest.fixture
-def reference(mols: dict[str, Chem.Mol]) -> str:
-    return write_sdf("ref.sdf", *mols.items())
-
-
-@pytest.fixture
-def others(mols: dict[str, Chem.Mol], embed_mol: Callable[..., Chem.Mol]) -> str:
+def others(trio: dict[str, Chem.Mol], embed_mol: Callable[..., Chem.Mol]) -> str:
     """Six other conformers of each of the molecules."""
-    return write_sdf("gen.sdf", *((name, embed_mol(mol, 6, seed=11)) for name, mol in mols.items()))
+    return write_sdf("gen.sdf", *((name, embed_mol(mol, 6, seed=11)) for name, mol in trio.items()))
 
 
 # Scores
 
 
 def test_a_file_scores_perfectly_against_itself(reference: str) -> None:
-    result = confgen(reference, reference)
+    result = evaluate(reference, reference)
     assert result.exit_code == 0
     summary = scored(reference, reference)["evaluations"][0]["summary"]["failures_as_zero"]
     assert {key: summary[key]["mean"] for key in ("cov_r@0.5", "cov_p@0.5", "stereo")} == dict.fromkeys(
@@ -95,21 +54,21 @@ def test_a_file_scores_perfectly_against_itself(reference: str) -> None:
     assert summary["amr_r"]["mean"] == summary["amr_p"]["mean"] == 0.0
 
 
-def test_order_names_and_numbering_of_atoms_do_not_matter(reference: str, mols: dict[str, Chem.Mol]) -> None:
+def test_order_names_and_numbering_of_atoms_do_not_matter(reference: str, trio: dict[str, Chem.Mol]) -> None:
     random = np.random.default_rng(5)
     shuffled = [
         (f"renamed {index}", Chem.RenumberAtoms(mol, random.permutation(mol.GetNumAtoms()).tolist()))
-        for index, mol in enumerate(reversed(mols.values()))
+        for index, mol in enumerate(reversed(trio.values()))
     ]
     (evaluation,) = scored(write_sdf("gen.sdf", *shuffled), reference)["evaluations"]
-    assert [scores["name"] for scores in evaluation["scores"]] == list(mols)
+    assert [scores["name"] for scores in evaluation["scores"]] == list(trio)
     assert [scores["amr_r"] for scores in evaluation["scores"]] == [0.0, 0.0, 0.0]
     assert [scores["amr_p"] for scores in evaluation["scores"]] == [0.0, 0.0, 0.0]
 
 
-def test_the_wrong_enantiomer_is_near_enough_but_not_right(mols: dict[str, Chem.Mol]) -> None:
-    mirrored = with_positions(mols[ALANINE], positions(mols[ALANINE]) * [1, 1, -1])
-    reference = write_sdf("ref.sdf", ("alanine", mols[ALANINE]))
+def test_the_wrong_enantiomer_is_near_enough_but_not_right(trio: dict[str, Chem.Mol]) -> None:
+    mirrored = with_positions(trio[ALANINE], positions(trio[ALANINE]) * [1, 1, -1])
+    reference = write_sdf("ref.sdf", ("alanine", trio[ALANINE]))
     summary = scored(write_sdf("gen.sdf", ("alanine", mirrored)), reference, "--match", "name")["evaluations"][0]
     values = summary["summary"]["failures_as_zero"]
     assert values["cov_r@0.75"]["mean"] == 1.0
@@ -119,7 +78,7 @@ def test_the_wrong_enantiomer_is_near_enough_but_not_right(mols: dict[str, Chem.
 
 
 def test_several_methods_stand_in_one_table_each_under_its_name(reference: str, others: str) -> None:
-    result = confgen(others, f"same={reference}", reference)
+    result = evaluate(others, f"same={reference}", reference)
     rows = [line.split() for line in result.stdout.splitlines()]
     assert {row[0] for row in rows if len(row) > 1 and row[1] in ("0.5", "0.75", "1.25")} == {"gen", "same"}
     methods = [e["method"] for e in scored(others, f"same={reference}", reference)["evaluations"]]
@@ -135,103 +94,10 @@ def test_thresholds_and_limits_of_the_protocol_can_be_changed(reference: str, ot
 
 
 def test_a_limit_takes_the_first_molecules(reference: str, others: str) -> None:
-    result = confgen(others, reference, "--limit", 2)
+    result = evaluate(others, reference, "--limit", 2)
     assert result.exit_code == 0
     assert "2 molecules, 6 conformers" in result.stdout
     assert "note: gen: 1 molecule belongs to none of the first 2 references" in result.stderr
-
-
-# Failures
-
-
-def test_a_molecule_that_is_missing_counts_as_zero_and_is_named(reference: str, mols: dict[str, Chem.Mol]) -> None:
-    two = write_sdf("gen.sdf", (ALANINE, mols[ALANINE]), (BUTANE, mols[BUTANE]))
-    result = confgen(two, reference)
-    assert result.exit_code == 3
-    assert "1 of 3" in result.stdout
-    assert PHENOL in result.stderr
-    (evaluation,) = scored(two, reference)["evaluations"]
-    assert evaluation["failed"] == 1
-    assert evaluation["summary"]["failures_as_zero"]["cov_r@0.75"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
-    assert evaluation["summary"]["successes_only"]["cov_r@0.75"]["mean"] == 1.0
-    assert evaluation["scores"][2]["recall"] == [None, None, None]
-
-
-def test_a_molecule_without_a_reference_is_named_and_costs_nothing(reference: str, mols: dict[str, Chem.Mol]) -> None:
-    with_more = write_sdf("gen.sdf", *mols.items(), ("stranger", read_molecule_3d("CCO")))
-    result = confgen(with_more, reference)
-    assert result.exit_code == 0
-    assert "stranger" in result.stderr
-
-
-def test_long_lists_are_cut_and_counted(reference: str, mols: dict[str, Chem.Mol]) -> None:
-    strangers = [(f"stranger {n}", read_molecule_3d("C" * n)) for n in range(5, 13)]
-    result = confgen(write_sdf("gen.sdf", *mols.items(), *strangers), reference)
-    assert sum("stranger" in line for line in result.stderr.splitlines()) == 5
-    assert "and 3 more" in result.stderr
-
-
-def read_molecule_3d(smiles: str) -> Chem.Mol:
-    mol = read_molecule(smiles)
-    random = np.random.default_rng(1)
-    return with_positions(mol, random.normal(scale=3.0, size=(1, mol.GetNumAtoms(), 3)))
-
-
-class _Harmful:
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
-        return Path.touch, (Path("harmed"),)
-
-
-def _bad_inputs() -> dict[str, tuple[Callable[[], str], int, str]]:
-    def empty() -> str:
-        Path("bad.sdf").write_text("")
-        return "bad.sdf"
-
-    def drawing() -> str:
-        flat = Chem.MolFromSmiles("CCO")
-        rdDepictor.Compute2DCoords(flat)
-        Path("bad.sdf").write_text("ethanol" + Chem.MolToMolBlock(flat) + "$$$$\n")
-        return "bad.sdf"
-
-    def parquet() -> str:
-        Path("bad.parquet").write_bytes(b"PAR1 and then nothing of use PAR1")
-        return "bad.parquet"
-
-    def harmful() -> str:
-        Path("bad.pickle").write_bytes(pickle.dumps({"conformers": [_Harmful()]}))
-        return "bad.pickle"
-
-    return {
-        "missing": (lambda: "none.sdf", 2, "none.sdf"),
-        "empty": (empty, 2, "bad.sdf"),
-        "drawing": (drawing, 4, "3D"),
-        "corrupt parquet": (parquet, 2, "bad.parquet"),
-        "malicious pickle": (harmful, 2, "bad.pickle"),
-        "of another kind": (lambda: __file__, 2, "test_cli_evaluate.py"),
-    }
-
-
-@pytest.mark.parametrize("side", ["generated", "reference"])
-@pytest.mark.parametrize("kind", _bad_inputs())
-def test_bad_input_is_one_line_and_the_right_exit_code(kind: str, side: str, reference: str) -> None:
-    make, code, said = _bad_inputs()[kind]
-    bad = make()
-    result = confgen(*((bad, reference) if side == "generated" else (reference, bad)), "--json", "out.json")
-    check_one_line(result, code, said)
-    assert not Path("harmed").exists()
-
-
-def test_files_with_no_molecule_in_common_are_one_line(reference: str) -> None:
-    strangers = write_sdf("gen.sdf", ("water", read_molecule_3d("O")), ("ethane", read_molecule_3d("CC")))
-    check_one_line(confgen(strangers, reference, "--json", "out.json"), 4, "gen.sdf")
-
-
-def check_one_line(result: Result, code: int, said: str) -> None:
-    assert result.exit_code == code, result.stderr
-    assert said in result.stderr
-    assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert result.stdout == ""
-    assert not [path.name for path in Path().iterdir() if path.name.startswith((".confgen", "out"))]
 
 
 # Outputs
@@ -248,7 +114,7 @@ def test_the_json_says_what_made_it(reference: str, others: str) -> None:
 
 
 def test_the_csv_has_a_row_for_each_molecule_and_method(reference: str, others: str) -> None:
-    result = confgen(others, f"same={reference}", reference, "--csv", "-")
+    result = evaluate(others, f"same={reference}", reference, "--csv", "-")
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [(row["method"], row["name"]) for row in rows] == [
         (method, name) for method in ("gen", "same") for name in (ALANINE, BUTANE, PHENOL)
@@ -258,16 +124,16 @@ def test_the_csv_has_a_row_for_each_molecule_and_method(reference: str, others: 
 
 
 def test_files_are_written_besides_the_table(reference: str, others: str) -> None:
-    result = confgen(others, reference, "--json", "out.json", "--csv", "out.csv", "--html", "out.html")
+    result = evaluate(others, reference, "--json", "out.json", "--csv", "out.csv", "--html", "out.html")
     assert result.exit_code == 0
     assert "COV-R" in result.stdout
     assert json.loads(Path("out.json").read_text())["format"] == "confgen-evaluation-1"
     assert "<html" in Path("out.html").read_text()
 
 
-def test_quiet_leaves_the_table_and_what_failed(reference: str, mols: dict[str, Chem.Mol]) -> None:
-    two = write_sdf("gen.sdf", (ALANINE, mols[ALANINE]), ("stranger", read_molecule_3d("CCO")))
-    result = confgen(two, reference, "-q")
+def test_quiet_leaves_the_table_and_what_failed(reference: str, trio: dict[str, Chem.Mol]) -> None:
+    two = write_sdf("gen.sdf", (ALANINE, trio[ALANINE]), ("stranger", read_molecule_3d("CCO")))
+    result = evaluate(two, reference, "-q")
     assert "COV-R" in result.stdout
     assert len(result.stderr.splitlines()) == 2  # the two that failed, and neither the stranger nor the time
 
@@ -282,7 +148,7 @@ def test_quiet_leaves_the_table_and_what_failed(reference: str, mols: dict[str, 
 def test_outputs_are_refused_before_anything_is_read(options: tuple[str, ...], said: str, reference: str) -> None:
     Path("there.json").write_text("{}")
     Path("damaged.parquet").write_text("not reached")
-    result = confgen("damaged.parquet", reference, *options)
+    result = evaluate("damaged.parquet", reference, *options)
     assert result.exit_code == 2
     assert said in result.stderr
 
@@ -298,30 +164,20 @@ def test_outputs_are_refused_before_anything_is_read(options: tuple[str, ...], s
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], said: str, reference: str) -> None:
     del reference
-    result = confgen(*arguments)
+    result = evaluate(*arguments)
     assert result.exit_code == 2
     assert said in result.stderr
 
 
 def test_help_needs_neither_torch_nor_rdkit() -> None:
-    code = (
-        "import atexit, sys; from confgen.cli import main\n"
-        "atexit.register(lambda: print(*{'torch', 'rdkit', 'numpy'} & set(sys.modules), file=sys.stderr))\n"
-        "sys.argv = ['confgen', 'evaluate', '--help']; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert all(f"{name}:" in done.stdout for name in PROTOCOLS)
-    assert done.stderr.strip() == ""
+    text, imported = run_program("evaluate", "--help")
+    assert all(f"{name}:" in text for name in PROTOCOLS)
+    assert imported == set()
 
 
 def test_files_are_compared_without_torch(reference: str) -> None:
-    code = (
-        "import atexit, sys; from confgen.cli import main\n"
-        "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))\n"
-        f"sys.argv = ['confgen', 'evaluate', {reference!r}, {reference!r}, '-q']; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr == "False\n"
+    _, imported = run_program("evaluate", reference, reference, "-q")
+    assert imported == {"rdkit", "numpy"}
 
 
 @pytest.mark.skipif(find_spec("tblite") is None, reason="tblite is not installed")
@@ -376,5 +232,5 @@ def test_the_generator_never_sees_the_coordinates(
 
     monkeypatch.setattr("confgen.cli.sampling.generate_serial", spy)
     with pytest.raises(ValueError, match="zip"):
-        confgen(reference, "--generate", "-w", weights)
+        evaluate(reference, "--generate", "-w", weights)
     assert seen == [0, 0, 0]

@@ -14,7 +14,7 @@ from rdkit import Chem
 from confgen import drafts as module
 from confgen.checkpoint import Weights
 from confgen.drafts import conformer_seed
-from confgen.errors import CannotStart, MoleculeError
+from confgen.errors import MoleculeError
 from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import fragments, read_molecule
@@ -323,42 +323,3 @@ def test_an_etkdg_start_works_as_well(good: Callable[..., Generator]) -> None:
     settings = default_settings({"start": "etkdg", "start_sigma": 0.3, "sampler": "heun", "num_steps": 3})
     ensemble = Generator(made.weights, settings).generate(read_molecule(ALANINE), rms=0.0)
     assert ensemble.sources == ["network"] * 10
-
-
-def test_settings_of_the_weights_are_the_default() -> None:
-    settings = default_settings({"start": "etkdg", "start_sigma": 0.7, "num_steps": 9, "sampler": "sde"})
-    assert (settings.start.start, settings.start.sigma) == ("etkdg", 0.7)
-    assert (settings.sampler.sampler, settings.sampler.num_steps) == ("sde", 9)
-
-
-def test_weights_without_settings_leave_the_defaults() -> None:
-    assert default_settings({}) == GenerateSettings()
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"num_confs": 0},
-        {"num_confs": "many"},
-        {"stereo": "all"},
-        {"batch_size": 0},
-        {"timeout_s": 0.0},
-        {"rms": -0.1},
-        {"ewindow": 0.0},
-        {"select": "random"},
-        {"oversample": 0.5},
-        {"temperature_k": 0.0},
-        {"relax": "am1"},
-        {"dielectric": 80.0},
-    ],
-    ids=str,
-)
-def test_settings_that_make_no_sense_cannot_start(wrong: dict[str, Any], good: Callable[..., Generator]) -> None:
-    with pytest.raises(CannotStart, match=r"choose|give|ask|do$"):
-        good("CCO").generate(read_molecule("CCO"), **wrong)
-
-
-@pytest.mark.parametrize("attempts", [-1])
-def test_negative_attempts_cannot_start(attempts: int) -> None:
-    with pytest.raises(CannotStart):
-        GenerateSettings(attempts=attempts)

@@ -1,0 +1,44 @@
+"""Promises of the settings: the weights recommend them, and what makes no sense cannot start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from confgen.errors import CannotStart
+from confgen.settings import GenerateSettings, default_settings
+
+
+def test_settings_of_the_weights_are_the_default() -> None:
+    settings = default_settings({"start": "etkdg", "start_sigma": 0.7, "num_steps": 9, "sampler": "sde"})
+    assert (settings.start.start, settings.start.sigma) == ("etkdg", 0.7)
+    assert (settings.sampler.sampler, settings.sampler.num_steps) == ("sde", 9)
+
+
+def test_weights_without_settings_leave_the_defaults() -> None:
+    assert default_settings({}) == GenerateSettings()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attempts": -1},
+        {"num_confs": 0},
+        {"num_confs": "many"},
+        {"stereo": "all"},
+        {"batch_size": 0},
+        {"timeout_s": 0.0},
+        {"rms": -0.1},
+        {"ewindow": 0.0},
+        {"select": "random"},
+        {"oversample": 0.5},
+        {"temperature_k": 0.0},
+        {"relax": "am1"},
+        {"dielectric": 80.0},
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_cannot_start(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CannotStart, match=r"choose|give|ask|do$"):
+        GenerateSettings(**wrong)
