@@ -1,6 +1,6 @@
-"""The noise that sampling starts from: harmonic (neighbours move together) or Gaussian (every atom by itself).
+"""The noise that sampling starts from, harmonic: neighbours move together.
 
-Either is given by a root A, (B, M, M), and noise at level sigma is sigma * A @ eps with eps ~ N(0, 1): its covariance
+It is given by a root A, (B, M, M), and noise at level sigma is sigma * A @ eps with eps ~ N(0, 1): its covariance
 is sigma^2 A A^T in each of x, y and z. For the harmonic prior A A^T = Sigma = pinv(L), with L the Laplacian of the
 bond graph: bonded atoms move together, most so in a ring, and the ends of a long chain move far apart. Atoms come first
 in each row and padding last.
@@ -52,13 +52,6 @@ def harmonic_root(adjacency: Tensor, mask: Tensor, dtype: torch.dtype = torch.fl
     return root.to(device=mask.device, dtype=dtype)
 
 
-def gaussian_root(mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Root of isotropic noise without its mean, A = A A^T = 1 - 1/n, (B, M, M), zero in padding."""
-    atoms = mask.to(dtype)
-    count = atoms.sum(-1).clamp(min=1)[:, None, None]
-    return torch.diag_embed(atoms) - atoms[:, :, None] * atoms[:, None, :] / count
-
-
 def draw_noise(root: Tensor, mask: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     """Noise of the prior at level 1, (B, M, 3) of the root's dtype and device, row b drawn from generators[b].
 
@@ -66,7 +59,7 @@ def draw_noise(root: Tensor, mask: Tensor, generators: Sequence[torch.Generator]
     is multiplied at its own size. So a conformer's noise follows from its seed and its molecule alone: equal bit by bit
     in any batch, with any padding.
 
-    root, mask: (B, M, M) from `harmonic_root` or `gaussian_root`, and (B, M) true for atoms.
+    root, mask: (B, M, M) from `harmonic_root`, and (B, M) true for atoms.
     generators: B CPU generators, one for each conformer.
     """
     assert len(generators) == len(mask), f"{len(mask)} conformers need as many generators, not {len(generators)}"

@@ -166,12 +166,6 @@ def langevin(
 SAMPLERS: dict[str, Sampler] = {"heun": heun, "dpmpp": dpmpp, "sde": sde, "langevin": langevin}
 
 
-def calls(sampler: str, num_steps: int, corrector_steps: int = SamplerSettings.corrector_steps) -> int:
-    """How often a sampler calls the network; the step to sigma = 0 takes one call in all of them."""
-    extra = {"heun": 1, "dpmpp": 0, "sde": 1, "langevin": corrector_steps}[sampler]
-    return num_steps + (num_steps - 1) * extra
-
-
 def _clean(denoise: Denoise, pos: Tensor, sigma: float, project: Project) -> Tensor:
     """Clean estimate without the rigid motion between it and pos, which the quotient loss leaves untrained."""
     return pos + project(denoise(pos, sigma) - pos, pos)

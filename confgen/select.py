@@ -77,21 +77,6 @@ def _usable(energies: Sequence[float] | np.ndarray, total: int) -> np.ndarray:
     return np.where(finite, usable - (usable[finite].min() if finite.any() else 0.0), np.inf)
 
 
-def representatives(
-    distance: np.ndarray, energies: Sequence[float] | np.ndarray | None, rms: float | None
-) -> list[int]:
-    """Conformers that are not closer than `rms` to one kept before, lowest energy first; without energies, first first.
-
-    What `choose` does, for distances (M, M) that are known already.
-    """
-    order = np.arange(len(distance)) if energies is None else _usable(energies, len(distance)).argsort(kind="stable")
-    kept: list[int] = []
-    for k in order.tolist():
-        if not rms or not (distance[k, kept] < rms).any():
-            kept.append(k)
-    return kept
-
-
 def k_medoids(distance: np.ndarray, count: int, fixed: Sequence[int] = ()) -> list[int]:
     """The `count` conformers that stand for all best: the sum of distances to the nearest of them is smallest.
 

@@ -97,20 +97,15 @@ def scores(wanted: StereoElements, pos: NDArray[np.float64]) -> NDArray[np.float
     return np.where(np.isnan(score), 0.0, score)
 
 
-def mismatches(mol: Mol, conf_id: int = -1) -> list[str]:
-    """Names of the stereo elements that conformer `conf_id` has wrong or flat; [] if it is the isomer asked for."""
-    return mismatches_at(mol, mol.GetConformer(conf_id).GetPositions()[None])[0]
-
-
 def mismatches_all(mol: Mol) -> list[list[str]]:
-    """`mismatches` of every conformer, in their order, at a fraction of the cost."""
+    """For every conformer the names of the stereo elements that it has wrong or flat; [] for the isomer asked for."""
     if not mol.GetNumConformers():
         return []
     return mismatches_at(mol, np.stack([conformer.GetPositions() for conformer in mol.GetConformers()]))
 
 
 def mismatches_at(mol: Mol, pos: NDArray[np.float64]) -> list[list[str]]:
-    """`mismatches` at positions (K, N, 3) that need not be conformers."""
+    """`mismatches_all` at positions (K, N, 3) that need not be conformers."""
     wanted = elements(mol)
     score = scores(wanted, pos)
     wrong = score < FLAT

@@ -81,23 +81,16 @@ def make_template(mol: Mol, origin: str, smarts: str | None = None, notes: tuple
     return template
 
 
-def match_cores(mol: Mol, template: Template) -> list[Core]:
-    """The distinct ways to lay the molecule's core on the template, at most MAX_CORES, always in the same order.
+def match_isomers(isomers: Sequence[Mol], template: Template) -> tuple[list[Mol], list[list[Core]]]:
+    """The stereoisomers of one molecule whose core has the hand of the template, and the cores of each.
 
     The core is what the template's SMARTS matches in both; without one, the template as a whole if that is part of the
-    molecule, else what the two have in common at most, rings as a whole. Two ways are the same if a symmetry of the
+    molecule, else what the two have in common at most, rings as a whole. The cores of an isomer are the distinct ways
+    to lay it on the template, at most MAX_CORES, always in the same order. Two ways are the same if a symmetry of the
     molecule, substituents and stereochemistry included, leads from one to the other: a phenyl ring with an ortho
     substituent can be laid on another in two ways, one with a para substituent in only one. Ways that would overstretch
     or crush the molecule are left out if there are others.
     Raises MoleculeError if fewer than three heavy atoms match, or if every way contradicts the stereochemistry.
-    """
-    return _distinct(mol, template, _mappings(mol, template))
-
-
-def match_isomers(isomers: Sequence[Mol], template: Template) -> tuple[list[Mol], list[list[Core]]]:
-    """The stereoisomers of one molecule whose core has the hand of the template, and the cores of each.
-
-    Raises MoleculeError as `match_cores` if there are none.
     """
     mappings = _mappings(isomers[0], template)
     fitting: list[Mol] = []

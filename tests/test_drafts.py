@@ -20,7 +20,7 @@ from confgen.rmsd import rmsd_heavy_matrix
 from confgen.scaffold import Core, deviation
 from confgen.settings import GenerateSettings, default_settings
 from confgen.starts import with_input_stereo
-from confgen.template import make_template, match_cores
+from confgen.template import Template, make_template, match_isomers
 
 PAIRS = [
     ("CC(=O)Nc1ccccc1", "OCC(=O)Nc1ccccc1Cl"),
@@ -41,6 +41,12 @@ def settings(num_confs: int, start: str = "etkdg") -> GenerateSettings:
     return replace(usual, sampler=replace(usual.sampler, num_steps=6), start=quick)
 
 
+def cores_of(mol: Chem.Mol, template: Template) -> list[Core]:
+    """The ways to lay the molecule on the template."""
+    _, [cores] = match_isomers([mol], template)
+    return cores
+
+
 def blank(mol: Chem.Mol, num_confs: int) -> Drafts:
     pos = np.zeros((num_confs, mol.GetNumAtoms(), 3))
     return Drafts(pos, [["missing"] for _ in range(num_confs)], ["network"] * num_confs)
@@ -58,7 +64,7 @@ def test_the_core_stays_on_the_template_and_the_rest_varies(
     known: str, smiles: str, embed_mol: Callable[..., Chem.Mol]
 ) -> None:
     mol = read_molecule(smiles)
-    cores = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    cores = cores_of(mol, make_template(embed_mol(read_molecule(known)), "template"))
     made = sampled(mol, settings(4), cores)
     assert made.failed == [[]] * 4
     assert max(deviation(cores[k % len(cores)], made.pos[k : k + 1])[0] for k in range(4)) < 1e-6
@@ -69,7 +75,7 @@ def test_the_core_stays_on_the_template_and_the_rest_varies(
 def test_a_core_is_held_from_noise_alone(embed_mol: Callable[..., Chem.Mol]) -> None:
     known, smiles = PAIRS[0]
     mol = read_molecule(smiles)
-    [core, _] = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    [core, _] = cores_of(mol, make_template(embed_mol(read_molecule(known)), "template"))
     chosen = settings(2, "harmonic")
     made = sampled(mol, replace(chosen, sampler=replace(chosen.sampler, num_steps=15)), [core])
     assert made.failed == [[]] * 2
@@ -79,7 +85,7 @@ def test_a_core_is_held_from_noise_alone(embed_mol: Callable[..., Chem.Mol]) -> 
 def test_a_repair_keeps_the_core(embed_mol: Callable[..., Chem.Mol]) -> None:
     known, smiles = PAIRS[3]
     mol = read_molecule(smiles)
-    cores = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    cores = cores_of(mol, make_template(embed_mol(read_molecule(known)), "template"))
     made = blank(mol, 3)
     repair(made, [mol], settings(3), None, [cores])
     assert made.failed == [[]] * 3
@@ -90,7 +96,7 @@ def test_a_repair_keeps_the_core(embed_mol: Callable[..., Chem.Mol]) -> None:
 def test_a_conformer_with_a_core_does_not_depend_on_the_batch(embed_mol: Callable[..., Chem.Mol]) -> None:
     known, smiles = PAIRS[0]
     mol = read_molecule(smiles)
-    cores = match_cores(mol, make_template(embed_mol(read_molecule(known)), "template"))
+    cores = cores_of(mol, make_template(embed_mol(read_molecule(known)), "template"))
     chosen = replace(settings(3), start=StartSettings("etkdg", 0.5))
     together = sampled(mol, chosen, cores)
     fewer = sampled(mol, replace(chosen, num_confs=2, batch_size=1), cores)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from confgen.prior import draw_noise, gaussian_root, harmonic_root, laplacian
+from confgen.prior import draw_noise, harmonic_root, laplacian
 
 CHAIN = [(0, 1), (1, 2), (2, 3), (3, 4)]
 RING = [*CHAIN, (4, 5), (5, 0)]
@@ -113,13 +113,6 @@ def test_a_long_chain_counts_as_connected() -> None:
     root = harmonic_root(*graph(n, [(i, i + 1) for i in range(n - 1)]), dtype=torch.float64)[0]
     spread = (root[0] - root[-1]).square().sum().item()
     assert spread == pytest.approx(n - 1)
-
-
-def test_gaussian_root_removes_the_mean_and_nothing_else() -> None:
-    root = gaussian_root(graph(4, [], size=6)[1], dtype=torch.float64)[0]
-    expected = torch.zeros(6, 6, dtype=torch.float64)
-    expected[:4, :4] = torch.eye(4) - 0.25
-    torch.testing.assert_close(root @ root.T, expected)
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -12,7 +12,7 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from confgen.errors import CannotStart
 from confgen.rmsd import rmsd_heavy_matrix
-from confgen.select import Choice, choose, k_medoids, representatives
+from confgen.select import Choice, choose, k_medoids
 
 
 def spread(points: np.ndarray) -> np.ndarray:
@@ -75,13 +75,6 @@ def test_a_fixed_conformer_stays_and_the_others_arrange_themselves_around_it() -
     assert sorted(chosen) == [1, 5, 7]
 
 
-def test_pruning_keeps_the_lowest_in_energy_of_those_that_are_the_same() -> None:
-    distance = spread(np.array([0.0, 0.3, 0.6, 5.0]))
-    assert representatives(distance, [3.0, 1.0, 2.0, 4.0], rms=0.5) == [1, 3]
-    assert representatives(distance, None, rms=0.5) == [0, 2, 3]
-    assert representatives(distance, None, rms=0.0) == [0, 1, 2, 3]
-
-
 def conformers(smiles: str, number: int, seed: int = 7) -> Chem.Mol:
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
     rdDistGeom.EmbedMultipleConfs(mol, number, randomSeed=seed)
@@ -115,7 +108,11 @@ def test_by_energy_gives_the_lowest_distinct_ones_in_order() -> None:
     mol = conformers("CCCCCO", 40)
     energies = energies_of(mol)
     kept = choose(mol, 5, rms=0.3, energies_kcal_mol=energies, by="energy").kept
-    everything = representatives(rmsd_heavy_matrix(mol, mol), energies, 0.3)
+    distance = rmsd_heavy_matrix(mol, mol)
+    everything: list[int] = []
+    for k in energies.argsort(kind="stable").tolist():
+        if not (distance[k, everything] < 0.3).any():
+            everything.append(k)
     assert kept == everything[:5]
 
 
