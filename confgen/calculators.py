@@ -92,8 +92,8 @@ def descend(atoms: Atoms, fmax_ev_a: float, max_steps: int) -> bool:
 def _model_hessian(numbers: np.ndarray, pos: np.ndarray) -> np.ndarray:
     """Second derivatives, (3N, 3N) eV/angstrom^2, of springs between all atoms, stiff where these are near.
 
-    Source: the stretching term of Lindh et al., Chem. Phys. Lett. 1995, 241, 423; `SOFTEST` on the diagonal stands for
-    bends and torsions.
+    Source: the stretching term of Lindh et al., Chem. Phys. Lett. 1995, 241, 423; `SOFTEST_EV_A2` on the diagonal
+    stands for bends and torsions.
     """
     row = np.digitize(numbers, (3, 11))  # of the periodic table; the third stands for all beyond
     apart = (pos[:, None] - pos) / units.Bohr
