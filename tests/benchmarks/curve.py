@@ -19,14 +19,16 @@ from typing import Annotated
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
+import jsonl
 import matplotlib as mpl
 import numpy as np
 import quality
 import typer
-from scoring import MAIN_THRESHOLD, THRESHOLDS, Record, by_method, markdown
+from command import MarkdownFile, errors_told, markdown, publish
+from scoring import MAIN_THRESHOLD, THRESHOLDS, Record, by_method
 
 from confgen.checkpoint import find, read_config
-from confgen.errors import CannotStart, ConfgenError
+from confgen.errors import CannotStart
 
 mpl.use("Agg")
 
@@ -112,11 +114,11 @@ def main(
     log_file: Annotated[Path, typer.Option("--json", help="One line for each run; gone on with.")] = Path(
         "curve.jsonl"
     ),
-    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the table here as well.")] = None,
+    target: MarkdownFile = None,
     png: Annotated[Path | None, typer.Option(help="Write the plot here.")] = None,
 ) -> None:
     """Measure weights of several stages of training at equal settings."""
-    try:
+    with errors_told(), ExitStack() as stack:
         seen = {name: read_config(find(name)).get("training", {}).get("samples") for name in weights.split(",")}
         if None in seen.values():
             raise CannotStart("a config.json does not say how many samples its weights have seen; leave it out")
@@ -126,20 +128,14 @@ def main(
             for start in starts.split(",")
             for name, samples in seen.items()
         }
-        with ExitStack() as stack:
-            methods = quality.available(list(specs), stack, weights="drugs", seed=seed, device="cpu", limit_s=600.0)
-            done = quality.already_done(log_file, file.name, methods)
-            log = stack.enter_context(log_file.open("a", encoding="utf-8"))
-            records = quality.compare(quality.Task(file, molecules, min_confs), methods, log, done)
-            points = [point(*specs[name], own) for name, own in by_method(records).items()]
-            made_by = quality.made_by(f"{molecules} molecules of `{file.name}`", methods)
-    except ConfgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
+        methods = quality.available(list(specs), stack, weights="drugs", seed=seed, device="cpu", limit_s=600.0)
+        done = quality.already_done(log_file, file.name, methods)
+        log = stack.enter_context(jsonl.opened(log_file))
+        records = quality.compare(quality.Task(file, molecules, min_confs), methods, log, done)
+        points = [point(*specs[name], own) for name, own in by_method(records).items()]
+        made_by = quality.made_by(f"{molecules} molecules of `{file.name}`", methods)
     text = "\n".join([*table(points), "", *made_by]) + "\n"
-    typer.echo(text)
-    if markdown_file is not None:
-        markdown_file.write_text(text, encoding="utf-8")
+    publish(text, target)
     if png is not None:
         draw(points, png)
 

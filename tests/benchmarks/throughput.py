@@ -18,13 +18,13 @@ from typing import Annotated
 
 import torch
 import typer
+from command import MarkdownFile, errors_told, markdown, publish
 from provenance import command_line, commit, processor
-from scoring import markdown
 from torch.utils.flop_counter import FlopCounterMode
 
 from confgen.dataset import Pack, packed
 from confgen.device import choose_device
-from confgen.errors import CannotStart, ConfgenError
+from confgen.errors import CannotStart
 from confgen.mixture import Mixture
 from confgen.recipe import Recipe, read_recipe
 from confgen.train import Trainer
@@ -100,10 +100,10 @@ def main(
     warm_up: Annotated[int, typer.Option(min=0)] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "cpu",
     compiled: Annotated[bool, typer.Option("--compile", help="By torch.compile.")] = False,
-    target: Annotated[Path | None, typer.Option("--markdown", help="Write the table here as well.")] = None,
+    target: MarkdownFile = None,
 ) -> None:
     """Time training steps and print a Markdown table."""
-    try:
+    with errors_told():
         recipe, on = read_recipe(config), torch.device(choose_device(device))
         packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers), on) for s in recipe.sets]
         mixture = Mixture(packs, [s.weight for s in recipe.sets], recipe.batch, recipe.noise)
@@ -115,15 +115,10 @@ def main(
                 for count in (int(text) for text in threads.split(",")):
                     torch.set_num_threads(count)
                     rows.append(row(size, own, count, measure(own, mixture, on, warm_up, steps)))
-    except ConfgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
     name = torch.cuda.get_device_name(on) if on.type == "cuda" else processor()
     made_by = f"{name}, torch {torch.__version__}, commit {commit()}: `{command_line()}`"
     text = "\n".join([*markdown(COLUMNS, rows), "", made_by]) + "\n"
-    typer.echo(text)
-    if target is not None:
-        target.write_text(text, encoding="utf-8")
+    publish(text, target)
 
 
 if __name__ == "__main__":
