@@ -89,10 +89,10 @@ class GenerateSettings:
 
 
 def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:
-    """The settings that the weights' config recommends for a start ("harmonic" or "etkdg"; its own choice if None).
+    """The settings that the weights' config recommends for a start (one of STARTS; its own choice if None).
 
-    sampling: `start`, fields of StartSettings after `start_`, and of SamplerSettings; a table `harmonic` or `etkdg`
-    holds what differs for that start. Raises WeightsError if they are not such settings.
+    sampling: `start`, fields of StartSettings after `start_`, and of SamplerSettings; a table named as a
+    start holds what differs for it. Raises WeightsError if they are not such settings.
     """
     chosen = start or sampling.get("start", StartSettings.start)
     values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | sampling.get(chosen, {})
