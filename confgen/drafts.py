@@ -1,4 +1,4 @@
-"""Conformers in the making: proposed by the network, checked, proposed again, repaired."""
+"""Conformers in the making: proposed by the network, checked, put right in part or proposed again, repaired."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ from confgen.hydrogens import complete
 from confgen.hypervalent import mended
 from confgen.molecule import fragments, is_token, positions, with_positions
 from confgen.propose import StartSettings, propose
+from confgen.reflect import reflected
 from confgen.scaffold import Core, among, held, of_tokens_only, superposed
 from confgen.settings import GenerateSettings
 from confgen.starts import own_positions
+from confgen.stereo import mismatches_at
 from confgen.validity import check
 
 COOLING = 4.0  # by which the noise level that a start from ETKDG is taken to be at falls with every attempt
+# What is turned is taken to be at this level, without noise. Of 59 conformers from the prior whose wrong elements could
+# be turned, so many came out valid: 38, 40, 41, 47 and 44 from 0.15, 0.3, 0.5, 1 and 2; with noise 39, 41, 46, 43, 27.
+SMOOTHING = StartSettings(sigma=1.0, noise=0.0)
+SMOOTHING_STEPS = 5
+TURNED = -1000  # plus the attempt, in its place, so that these seeds are no others'
 CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
 
 
@@ -32,16 +39,25 @@ class Drafts:
     """K conformers: positions (K, N, 3), the names of the checks that each fails, and where each comes from.
 
     startless: isomers for which distance geometry has found no coordinates.
+    turned:    conformers that are the network's after part of them was turned (see `confgen.reflect`).
     """
 
     pos: np.ndarray
     failed: list[list[str]]
     sources: list[str]
     startless: set[int] = field(default_factory=set)
+    turned: set[int] = field(default_factory=set)
 
     def wrong(self) -> list[int]:
         """Which of them fail a check."""
         return [k for k, names in enumerate(self.failed) if names]
+
+    def take_better(self, own: Sequence[int], mol: Chem.Mol, pos: np.ndarray, turned: bool = False) -> None:
+        """Puts new positions (k, N, 3) in the place of those of some conformers where they fail fewer checks."""
+        for k, new, fails in zip(own, pos, check(with_positions(mol, pos)), strict=True):
+            if self.failed[k] == ["missing"] or len(fails) < len(self.failed[k]):
+                self.pos[k], self.failed[k] = new, fails
+                (self.turned.add if turned else self.turned.discard)(k)
 
 
 def sample_wrong(
@@ -58,6 +74,11 @@ def sample_wrong(
     cores: those of each isomer, over which its conformers are spread in turn; none if nothing is held.
     Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them. An isomer
     that distance geometry cannot embed is sampled once, from the prior: it would fail as slowly again.
+    Proposals of the wrong stereochemistry are turned where that can be done, and smoothed; not those with a core, nor
+    those from the input's own coordinates, which are to stay as they are. Of 60 molecules with stereo elements, 232 of
+    300 conformers from the prior are valid after the first attempt so and 283 after the last, without it 185 and 269,
+    with a fifth fewer calls of the network. The default start is hardly ever wrong but in cages: 5 of the same 300,
+    none of which can be turned.
     """
     pool = settings.start.pool if attempt == 0 else 1
     cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt, pool=pool)
@@ -75,10 +96,31 @@ def sample_wrong(
             except NoStart:
                 drafts.startless.add(first)
                 proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=from_prior), deadline, core)
-            names = check(with_positions(isomer, proposed))
-            for k, new, fails in zip(own, proposed, names, strict=True):
-                if drafts.failed[k] == ["missing"] or len(fails) < len(drafts.failed[k]):
-                    drafts.pos[k], drafts.failed[k] = new, fails
+            drafts.take_better(own, isomer, proposed)
+            if core is None and not settings.keep_invalid and settings.start.start != "input":
+                _turn_wrong(drafts, own, isomer, proposed, weights, settings, attempt, deadline)
+
+
+def _turn_wrong(
+    drafts: Drafts,
+    own: Sequence[int],
+    isomer: Chem.Mol,
+    proposed: np.ndarray,
+    weights: Weights,
+    settings: GenerateSettings,
+    attempt: int,
+    deadline: float | None,
+) -> None:
+    """Proposals (k, N, 3) with the wrong stereochemistry, turned and smoothed, kept as in `sample_wrong`."""
+    turned, done = reflected(isomer, proposed, mismatches_at(isomer, proposed))
+    rows = [row for row, k in enumerate(own) if done[row] and drafts.failed[k]]
+    if not rows:
+        return
+    seeds = [conformer_seed(settings.seed, own[row], TURNED + attempt) for row in rows]
+    steps = min(SMOOTHING_STEPS, settings.sampler.num_steps)
+    smoothing = replace(settings, start=SMOOTHING, sampler=replace(settings.sampler, num_steps=steps))
+    smoothed = _propose_whole(isomer, seeds, weights, smoothing, deadline, None, known=turned[rows])
+    drafts.take_better([own[row] for row in rows], isomer, smoothed, turned=True)
 
 
 def repair(
@@ -127,9 +169,11 @@ def _propose_whole(
     settings: GenerateSettings,
     deadline: float | None,
     core: Core | None,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side.
 
+    known: where each starts, (K, N, 3), in place of what the settings say.
     With a core, they are superposed on its template. From the input's own coordinates, every fragment is superposed on
     these, and so stays where it was among the others.
     """
@@ -142,6 +186,7 @@ def _propose_whole(
         tokens = propose(
             part, seeds, weights.denoiser, settings.sampler, settings.start,
             batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
+            known=None if known is None else known[:, own],
         )  # fmt: skip
         finished = positions(complete(part, tokens))
         parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))

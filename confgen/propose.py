@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,7 @@ def propose(
     deadline: float | None = None,
     core: Core | None = None,
     dielectric: float | None = None,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
@@ -87,6 +88,7 @@ def propose(
     core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
                 exactly there.
     dielectric: constant of the surroundings for starts relaxed by MMFF94s.
+    known:      positions (K, N, 3) of all atoms to start from, in place of those that `start` names.
     A conformer whose ETKDG start cannot be embedded starts from the harmonic prior. Raises NoStart if none can be,
     and MoleculeError if it is to start from its own coordinates and has none.
     """
@@ -119,7 +121,7 @@ def propose(
             core_tokens, weights = of_tokens_only(mol, core)
             sampled = clamp(denoise, core_tokens, weights)
         done = np.empty((len(seeds), tokens, 3))
-        found = _starts(mol, seeds, start, deadline, core, dielectric)
+        found = _starts(mol, seeds, start, deadline, core, dielectric) if known is None else _tokens_of(mol, known)
         twins = _twins(found) if start.noise == 0 and settings.sampler in DETERMINISTIC else {}
         for rows, known in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
@@ -166,6 +168,10 @@ def _starts(
             _refuse_without_start(mol, deadline)
     elif start.start == "input":
         found = [own_positions(mol)] * len(seeds)
+    return _tokens_of(mol, found)
+
+
+def _tokens_of(mol: Chem.Mol, found: Iterable[np.ndarray | None]) -> list[np.ndarray | None]:
     tokens = is_token(mol)
     return [None if pos is None else pos[tokens] for pos in found]
 

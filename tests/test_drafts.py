@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,3 +151,48 @@ def test_the_stereochemistry_is_that_of_the_coordinates(embed_mol: Callable[...,
     left_open = with_positions(read_molecule("CC(O)CF"), positions(shape))
     assert Chem.MolToSmiles(with_input_stereo(left_open)) == Chem.MolToSmiles(shape)
     assert Chem.MolToSmiles(left_open) != Chem.MolToSmiles(shape)
+
+
+def sampled_from_the_mirror_image(
+    mol: Chem.Mol, chosen: GenerateSettings, shape: Chem.Mol, monkeypatch: pytest.MonkeyPatch
+) -> Drafts:
+    """Drafts whose proposals are mirror images of the conformers of `shape`, but where the network starts from them."""
+    honest, made = drafts._propose_whole, blank(mol, chosen.num_confs)
+
+    def mirrored(part: Chem.Mol, seeds: Sequence[int], *others: Any, known: np.ndarray | None = None) -> np.ndarray:
+        return -positions(shape)[: len(seeds)] if known is None else honest(part, seeds, *others, known=known)
+
+    monkeypatch.setattr(drafts, "_propose_whole", mirrored)
+    sample_wrong(made, [mol], shipped(), chosen, 0, None)
+    return made
+
+
+def test_proposals_of_the_other_hand_are_turned_and_smoothed(
+    embed_mol: Callable[..., Chem.Mol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol = read_molecule("C[C@H](NC(=O)C1CC1)C(=O)OCC.O")
+    made = sampled_from_the_mirror_image(mol, settings(3), embed_mol(mol, 3), monkeypatch)
+    assert made.failed == [[]] * 3
+    assert made.turned == {0, 1, 2}
+    assert made.sources == ["network"] * 3
+    assert np.ptp(made.pos, axis=0).max() > 0.3  # each from its own proposal
+
+
+def test_a_turned_conformer_does_not_depend_on_the_batch(
+    embed_mol: Callable[..., Chem.Mol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol = read_molecule("C[C@H](N)C(=O)O")
+    shape = embed_mol(mol, 3)
+    together = sampled_from_the_mirror_image(mol, settings(3), shape, monkeypatch)
+    fewer = sampled_from_the_mirror_image(mol, replace(settings(2), batch_size=1), shape, monkeypatch)
+    np.testing.assert_array_equal(fewer.pos, together.pos[:2])
+
+
+def test_what_is_kept_although_invalid_is_not_turned(
+    embed_mol: Callable[..., Chem.Mol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol = read_molecule("C[C@H](N)C(=O)O")
+    chosen = replace(settings(2), keep_invalid=True)
+    made = sampled_from_the_mirror_image(mol, chosen, embed_mol(mol, 2), monkeypatch)
+    assert made.failed == [["stereo"]] * 2
+    assert not made.turned

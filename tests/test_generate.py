@@ -158,11 +158,11 @@ def test_an_answer_that_is_no_number_is_replaced_too(oracle: Callable[..., Any])
     assert generator(oracle(mol, nan=True)).generate(mol).sources == ["etkdg"] * 4
 
 
-def test_a_wrong_conformer_is_sampled_again_before_it_is_replaced(oracle: Callable[..., Any]) -> None:
+def test_a_wrong_conformer_is_turned_and_sampled_again_before_it_is_replaced(oracle: Callable[..., Any]) -> None:
     mol = read_molecule(ALANINE)
     wrong = oracle(mol, wrong=True)
     generator(wrong, attempts=2).generate(mol)
-    assert wrong.calls == 3 * SETTINGS.sampler.num_steps
+    assert wrong.calls == 3 * (SETTINGS.sampler.num_steps + min(SETTINGS.sampler.num_steps, module.SMOOTHING_STEPS))
 
 
 def test_only_wrong_conformers_are_sampled_again(oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

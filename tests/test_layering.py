@@ -49,6 +49,7 @@ LAYERS = {
     "ideal": 2,
     "matching": 2,
     "observables": 2,
+    "reflect": 2,
     "relax": 2,
     "rotors": 2,
     "shapes": 2,

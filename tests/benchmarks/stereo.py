@@ -24,6 +24,7 @@ from typing import Annotated
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
 import jsonl
+import numpy as np
 import pyarrow.parquet as pq
 import typer
 from command import Weights, errors_told, markdown
@@ -31,15 +32,16 @@ from provenance import command_line, commit, processor
 from rdkit import Chem, rdBase
 from tqdm import tqdm
 
+from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
-from confgen.generate import Ensemble, Generator, load
+from confgen.generate import Generator, load
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import from_smiles
+from confgen.molecule import from_smiles, with_positions
 from confgen.options import settings_for
 
 MOST = 12  # stereo elements
 COLUMNS = (
-    "elements", "molecules", "conformers", "right in first attempt %", "by first", "again", "etkdg", "none", "wrong",
+    "elements", "molecules", "conformers", "right in first attempt %", "by first", "turned", "again", "etkdg", "none", "wrong",
 )  # fmt: skip
 HARD = {
     "testosterone": "CC12CCC3C(CCC4=CC(=O)CCC34C)C1CCC2O",
@@ -79,7 +81,8 @@ HARD = {
 @dataclass(frozen=True)
 class Record:
     """What became of one molecule: `first_right` of `first` conformers of the first attempt, whatever else is wrong
-    with them, and how the `asked` came about in the end; `wrong` of those written are of another isomer."""
+    with them, and how the `asked` came about in the end, those `by_turning` from a conformer of the wrong isomer;
+    `wrong` of those written are of another isomer."""
 
     name: str
     smiles: str
@@ -89,6 +92,7 @@ class Record:
     first: int = 0
     first_right: int = 0
     by_first: int = 0
+    by_turning: int = 0
     by_again: int = 0
     by_etkdg: int = 0
     none: int = 0
@@ -168,13 +172,20 @@ def flat_smiles(mol: Chem.Mol) -> str:
     return str(Chem.CanonSmiles(Chem.MolToSmiles(Chem.RemoveHs(mol))))
 
 
-def right(ensemble: Ensemble) -> int:
-    """How many conformers of an ensemble are the isomer asked for."""
-    mol = ensemble.mol
-    if mol is None:
-        return 0
+def right(mol: Chem.Mol) -> int:
+    """How many conformers are the isomer asked for."""
     asked = flat_smiles(Chem.Mol(mol))
     return sum(shown(mol, conformer.GetId()) == asked for conformer in mol.GetConformers())
+
+
+def drafts_of(mol: Chem.Mol, count: int, generator: Generator) -> Drafts:
+    """Conformers made as `confgen generate` makes them, with an account of how."""
+    pos = np.zeros((count, mol.GetNumAtoms(), 3))
+    made = Drafts(pos, [["missing"] for _ in range(count)], ["network"] * count)
+    for attempt in range(generator.settings.attempts + 1):
+        sample_wrong(made, [mol], generator.weights, generator.settings, attempt, None)
+    repair(made, [mol], generator.settings, None)
+    return made
 
 
 def judged(blank: Record, generator: Generator) -> Record:
@@ -186,21 +197,22 @@ def judged(blank: Record, generator: Generator) -> Record:
         if first.error is not None:
             raise first.error
         passed = sum(not names for names in first.checks)
-        final = first
-        if passed < blank.asked:
-            final = next(generator.generate_many([mol], num_confs=blank.asked))
-        kept, etkdg = len(final.checks) if final.error is None else 0, final.sources.count("etkdg")
+        made = drafts_of(mol, blank.asked, generator) if passed < blank.asked else None
+        kept = blank.asked if made is None else blank.asked - len(made.wrong())
+        turned = 0 if made is None else len(made.turned.difference(made.wrong()))
+        etkdg = 0 if made is None else made.sources.count("etkdg")
+        final = first.mol if made is None else with_positions(mol, made.pos[[not names for names in made.failed]])
         return dataclasses.replace(
             blank,
             first=len(first.checks),
-            first_right=right(first),
+            first_right=right(first.mol),
             by_first=passed,
-            by_again=kept - etkdg - passed,
+            by_turning=turned,
+            by_again=kept - etkdg - turned - passed,
             by_etkdg=etkdg,
             none=blank.asked - kept,
-            wrong=kept - right(final) if kept else 0,
+            wrong=kept - right(final),
             cpu_s=time.process_time() - began,
-            error=str(final.error or ""),
         )
     except MoleculeError as error:
         return dataclasses.replace(blank, none=blank.asked, cpu_s=time.process_time() - began, error=str(error))
@@ -215,8 +227,16 @@ def table(records: list[Record]) -> str:
         for record in own:
             total.update({key: value for key, value in dataclasses.asdict(record).items() if isinstance(value, int)})
         share = 100 * total["first_right"] / max(1, total["first"])
-        counts = [str(total[key]) for key in ("by_first", "by_again", "by_etkdg", "none", "wrong")]
-        rows.append([str(elements or "all"), str(len(own)), str(total["asked"]), f"{share:.1f}", *counts])
+        names = ("by_first", "by_turning", "by_again", "by_etkdg", "none", "wrong")
+        rows.append(
+            [
+                str(elements or "all"),
+                str(len(own)),
+                str(total["asked"]),
+                f"{share:.1f}",
+                *[str(total[name]) for name in names],
+            ]
+        )
     return "\n".join(markdown(COLUMNS, rows))
 
 
