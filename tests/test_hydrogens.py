@@ -51,6 +51,13 @@ def positions(mol: Mol) -> np.ndarray:
     return np.array([conformer.GetPositions() for conformer in mol.GetConformers()])
 
 
+def angle_sum(pos: np.ndarray, centre: int, around: list[int]) -> float:
+    """Of the three angles between bonds, degrees."""
+    arms = pos[around] - pos[centre]
+    arms /= np.linalg.norm(arms, axis=1, keepdims=True)
+    return float(np.degrees(np.arccos([arms[0] @ arms[1], arms[1] @ arms[2], arms[2] @ arms[0]])).sum())
+
+
 def embed(smiles: str, num_confs: int = 3) -> tuple[Mol, np.ndarray]:
     """A molecule without conformers, and its tokens' positions (K, T, 3) from distance geometry."""
     mol = parse(smiles)
@@ -161,6 +168,28 @@ def test_a_flat_nitrogen_leans_against_the_twist_of_its_neighbours(smiles: str) 
     completed = complete(mol, positions(embedded)[:, is_token(embedded)])
     dihedral = rdMolTransforms.GetDihedralDeg(completed.GetConformer(), far, carbon, nitrogen, hydrogen)
     assert abs(abs(dihedral) - 180) < 20
+
+
+def aniline(depths: list[float]) -> np.ndarray:
+    """Positions (K, N, 3) of anilines whose rings are hexagons in the xy plane and whose nitrogens lie below it."""
+    turn = np.arange(6) * np.pi / 3
+    ring = 1.39 * np.stack([np.cos(turn), np.sin(turn), np.zeros(6)], axis=1)
+    tokens = [np.concatenate([[[2.79, 0.0, -depth]], ring]) for depth in depths]
+    return positions(complete(parse("Nc1ccccc1"), np.array(tokens)))
+
+
+def test_the_hydrogens_of_an_aniline_stand_on_the_other_side_than_its_nitrogen() -> None:
+    above, below, flat = aniline([0.05, -0.05, 0.0])[:, 7:9]
+    assert (above[:, 2] > 0.2).all()  # and the nitrogen at -0.05
+    np.testing.assert_allclose(below[:, 2], -above[:, 2])
+    np.testing.assert_allclose(flat[:, 2], 0.0, atol=1e-6)
+
+
+def test_an_amino_group_is_a_pyramid_by_how_far_it_is_out_of_plane() -> None:
+    sums = [angle_sum(pos, 0, [1, 7, 8]) for pos in aniline([0.0, 0.01, 0.05, 0.2])]
+    assert sums[0] == pytest.approx(360.0)
+    assert sums == sorted(sums, reverse=True)
+    assert sums[-1] == pytest.approx(345.0, abs=2.0)  # as in B3LYP-D3BJ's anilines
 
 
 def test_a_sulfonamide_nitrogen_is_a_pyramid() -> None:
