@@ -41,7 +41,8 @@ from confgen.options import settings_for
 
 MOST = 12  # stereo elements
 COLUMNS = (
-    "elements", "molecules", "conformers", "right in first attempt %", "by first", "turned", "again", "etkdg", "none", "wrong",
+    "elements", "molecules", "conformers", "right in first attempt %", "by first", "turned", "again", "etkdg", "none",
+    "wrong",
 )  # fmt: skip
 HARD = {
     "testosterone": "CC12CCC3C(CCC4=CC(=O)CCC34C)C1CCC2O",
