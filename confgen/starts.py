@@ -92,13 +92,15 @@ def _minima(
     If they are too few, those of another medium are added, then all of them again. Charges and polar groups collapse
     onto each other in vacuum and let go in water, so that a molecule has shapes in either that the other lacks.
     """
-    pos = pos[distinct(with_positions(mol, pos), range(len(pos)), SAME_MINIMUM)]  # they would relax to the same
-    minima = _relaxed(mol, pos, deadline, core, dielectric)
+    if not len(pos):
+        return pos
+    different = pos[distinct(with_positions(mol, pos), range(len(pos)), SAME_MINIMUM)]  # others relax to the same
+    minima = _relaxed(mol, different, deadline, core, dielectric)
     if minima is None:
         return _medoids(mol, pos, count)
     if len(minima) >= count:
         return _medoids(mol, minima, count)
-    others = _relaxed(mol, pos, deadline, core, other_medium(dielectric))
+    others = _relaxed(mol, different, deadline, core, other_medium(dielectric))
     every = minima if others is None else np.concatenate((minima, others))
     more = distinct(with_positions(mol, every), range(len(every)), SAME_MINIMUM)[len(minima) :]
     every = np.concatenate((minima, _medoids(mol, every[more], count - len(minima))))
@@ -116,7 +118,7 @@ def _relaxed(
     """The distinct minima that positions (K, N, 3) relax to, lowest first; None if no force field knows them."""
     candidates = with_positions(mol, pos)
     unknown = bool(centres(mol))  # neither field knows their angles
-    field = None if unknown or not len(pos) else mmff94s(candidates, dielectric) or uff(candidates)
+    field = None if unknown else mmff94s(candidates, dielectric) or uff(candidates)
     if field is None:
         return None
     for atom in () if core is None else core.atoms:

@@ -79,6 +79,20 @@ def test_starts_of_a_molecule_that_mmff_lacks_are_relaxed_all_the_same() -> None
     assert all(pos is not None for pos in starts)
 
 
+@pytest.mark.parametrize("smiles", ["FS(F)(F)(F)(F)F", "CCO", "c1ccccc1"])
+def test_every_conformer_has_a_start_though_they_are_alike(smiles: str) -> None:
+    found = representative_starts(read_molecule(smiles), range(6), 1, relaxed=True)
+    assert [pos is not None for pos in found] == [True] * 6
+
+
+def test_what_cannot_be_embedded_has_no_start(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(starts, "_embedded", lambda mol, seeds, *_: [None] * len(seeds))
+    assert representative_starts(read_molecule("CC(C)(C)CC(C)(C)C"), range(2), 1, relaxed=True) == [None, None]
+    assert not recwarn.list
+
+
 def test_a_dielectric_gives_other_minima() -> None:
     mol = read_molecule("[NH3+]CCC(=O)[O-]")
     vacuum, water = (
