@@ -25,7 +25,7 @@ from confgen.starts import own_positions
 from confgen.stereo import mismatches_at
 from confgen.validity import check
 
-COOLING = 4.0  # by which the noise level that a start from ETKDG is taken to be at falls with every attempt
+COOLING = 4.0  # by which the noise level that a start from coordinates is taken to be at falls with every attempt
 # What is turned is taken to be at this level, without noise. Of 59 conformers from the prior whose wrong elements could
 # be turned, so many came out valid: 38, 40, 41, 47 and 44 from 0.15, 0.3, 0.5, 1 and 2; with noise 39, 41, 46, 43, 27.
 SMOOTHING = StartSettings(sigma=1.0, noise=0.0)

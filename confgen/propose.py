@@ -89,7 +89,7 @@ def propose(
                 exactly there.
     dielectric: constant of the surroundings for starts relaxed by MMFF94s.
     known:      positions (K, N, 3) of all atoms to start from, in place of those that `start` names.
-    A conformer whose ETKDG start cannot be embedded starts from the harmonic prior. Raises NoStart if none can be,
+    A conformer that RDKit finds no coordinates for starts from the harmonic prior. Raises NoStart if none can be,
     and MoleculeError if it is to start from its own coordinates and has none.
     """
     device = next(denoiser.parameters()).device
