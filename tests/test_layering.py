@@ -19,6 +19,7 @@ LAYERS = {
     "boltzmann": 1,
     "complaints": 1,
     "cores": 1,
+    "crew": 1,
     "device": 1,
     "exchanging": 1,
     "isomers": 1,
