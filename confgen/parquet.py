@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confgen.errors import InputError
+from confgen.outfile import OutputFile
 
 if TYPE_CHECKING:  # slow to import
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 COLUMNS = ("smiles", "num_confs", "num_atoms", "positions")
+ROWS_PER_GROUP = 256  # held in memory at once
 
 
 def read_batches(path: Path, rows: int, optional: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
@@ -44,3 +49,49 @@ def read_batches(path: Path, rows: int, optional: Sequence[str] = ()) -> Iterato
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+class ParquetRows:
+    """Rows gathered into groups and written to a file that is open by then; ids are made unique with `~2`, `~3`.
+
+    schema: of the rows, and the `id` before them, which is the row's name or else its SMILES. Its metadata are the
+            file's.
+    """
+
+    def __init__(self, file: OutputFile, schema: pa.Schema) -> None:
+        self._file = file
+        self._schema = schema
+        self._rows: list[dict[str, object]] = []
+        self._seen: Counter[str] = Counter()
+        self._table: pq.ParquetWriter | None = None
+
+    def add(self, row: Mapping[str, object]) -> None:
+        base = str(row["name"]) or str(row["smiles"])
+        self._seen[base] += 1
+        count = self._seen[base]
+        self._rows.append({"id": base if count == 1 else f"{base}~{count}", **row})
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        if self._table is not None:
+            with self._file.errors():
+                self._table.close()
+
+    def abandon(self) -> None:
+        """Close the table if `close` did not, or it tries to, noisily, when it is garbage collected."""
+        if self._table is not None and self._table.is_open:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed, after a full disk
+                self._table.close()
+            self._table.is_open = False
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with self._file.errors():
+            if self._table is None:
+                self._table = pq.ParquetWriter(self._file.stream, self._schema, compression="zstd")
+            self._table.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from rdkit import Chem
 
 from confgen.errors import MoleculeError, OutputError
 from confgen.formats import jsonl_text, parquet_row, parquet_schema, sdf_text, xyz_text
 from confgen.outfile import OutputFile
+from confgen.parquet import ParquetRows
 from confgen.record_tags import EnsembleLike
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
 
 FORMATS = ("sdf", "xyz", "jsonl", "parquet")
 EXTENSIONS = {".sdf": "sdf", ".sd": "sdf", ".xyz": "xyz", ".extxyz": "xyz", ".jsonl": "jsonl", ".parquet": "parquet"}
-ROWS_PER_GROUP = 256  # Parquet rows held in memory at once
 
 T = TypeVar("T")
 TEXT_OF: dict[str, Callable[[EnsembleLike, Chem.Mol], str]] = {"sdf": sdf_text, "xyz": xyz_text, "jsonl": jsonl_text}
@@ -55,7 +50,7 @@ class Writer:
         self.num_conformers = 0
         self.num_molecules = 0
         self._file = OutputFile(str(path), compress=compress, force=force)
-        self._parquet = _ParquetRows(self._file) if self.format == "parquet" else None
+        self._parquet = ParquetRows(self._file, parquet_schema()) if self.format == "parquet" else None
 
     def __enter__(self) -> Writer:
         self._file.open()
@@ -117,44 +112,3 @@ def resolve_format(path: str, format: str | None) -> tuple[str, bool]:
     if found == "parquet" and (path == "-" or compress):
         raise OutputError(f"{path}: parquet goes to a plain file; name one that ends in .parquet")
     return found, compress
-
-
-class _ParquetRows:
-    """Rows gathered into groups and written to a stream that is open by then; ids are made unique with `~2`, `~3`."""
-
-    def __init__(self, file: OutputFile) -> None:
-        self._file = file
-        self._rows: list[dict[str, object]] = []
-        self._seen: Counter[str] = Counter()
-        self._table: pq.ParquetWriter | None = None
-
-    def add(self, row: dict[str, object]) -> None:
-        base = str(row["name"]) or str(row["smiles"])
-        self._seen[base] += 1
-        count = self._seen[base]
-        self._rows.append({"id": base if count == 1 else f"{base}~{count}", **row})
-        if len(self._rows) >= ROWS_PER_GROUP:
-            self._flush()
-
-    def close(self) -> None:
-        self._flush()
-        if self._table is not None:
-            with self._file.errors():
-                self._table.close()
-
-    def abandon(self) -> None:
-        """Close the table if `close` did not, or it tries to, noisily, when it is garbage collected."""
-        if self._table is not None and self._table.is_open:
-            with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed, after a full disk
-                self._table.close()
-            self._table.is_open = False
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        with self._file.errors():
-            if self._table is None:
-                self._table = pq.ParquetWriter(self._file.stream, parquet_schema(), compression="zstd")
-            self._table.write_table(pa.Table.from_pylist(self._rows, schema=parquet_schema()))
-        self._rows = []

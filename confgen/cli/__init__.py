@@ -1,4 +1,4 @@
-"""The command line: `confgen generate`, `evaluate`, `check`, `train` and `weights`. It parses, calls and reports.
+"""The command line: `confgen generate`, `evaluate`, `check`, `train`, `data` and `weights`. It parses, calls, reports.
 
 Exit codes: 0 all done; 1 a bug, with its traceback; 2 cannot start, or the output cannot be written; 3 finished, but
 some molecules failed; 4 finished, nothing to write; 130 and 143 ended by Ctrl-C and SIGTERM.
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from confgen.cli.check import check
+from confgen.cli.data import data_app
 from confgen.cli.evaluate import evaluate
 from confgen.cli.generate import generate
 from confgen.cli.train import train
@@ -28,6 +29,7 @@ app.command()(generate)
 app.command()(evaluate)
 app.command()(check)
 app.command()(train)
+app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 
 

@@ -33,6 +33,11 @@ def whole_number(text: str | int) -> int:
     return int(text)
 
 
+def count_or_auto(text: str | int) -> int | str:
+    """A whole number from 1 on, or auto."""
+    return "auto" if text == "auto" else whole_number(text)
+
+
 def whole_seed(text: str | int) -> int:
     """A whole number from 0 to 2^63 - 1."""
     if not str(text).isdecimal() or int(text) >= 2**63:

@@ -46,9 +46,7 @@ class Journal:
         """Writes down what became of a molecule."""
         smiles = None if ensemble.mol is None else without_hydrogens(ensemble.mol)
         if self._failed is not None and ensemble.error is not None:
-            cells = (smiles or "#", ensemble.name, ensemble.origin, str(ensemble.error))
-            row = "\t".join(" ".join(cell.split()) for cell in cells) + "\n"
-            self._failed.write(row.encode(errors="replace"))
+            self._failed.write(failed_line(smiles, ensemble.name, ensemble.origin, str(ensemble.error)))
         if self._report is not None:
             written = 0 if ensemble.mol is None or ensemble.error else ensemble.mol.GetNumConformers()
             row = json.dumps({
@@ -79,6 +77,12 @@ class Journal:
     def _discard(self) -> None:
         for file in self._files:
             file.discard()
+
+
+def failed_line(smiles: str | None, name: str, origin: str, reason: str) -> bytes:
+    """A line of the list of failed molecules."""
+    row = "\t".join(" ".join(cell.split()) for cell in (smiles or "#", name, origin, reason)) + "\n"
+    return row.encode(errors="replace")
 
 
 def refuse_shared_files(inputs: Sequence[str], outputs: dict[str, str | None]) -> None:

@@ -1,0 +1,260 @@
+"""One run of `confgen data references`: molecules in, reference ensembles out, and a word on each that failed."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rdkit import Chem, rdBase
+from tqdm import tqdm
+
+from confgen.cli.console import say
+from confgen.cli.journal import FAILED_HEADER, failed_line, refuse_shared_files
+from confgen.cores import available_cores
+from confgen.crew import Lost, shared_out
+from confgen.errors import CannotStart, MoleculeError
+from confgen.molecule import label
+from confgen.outfile import OutputFile
+from confgen.readers import Record, read_records
+from confgen.references import ReferenceSettings, reference, stereoisomers, versions
+from confgen.rows import read_about, refuse_other_formats, row_of, write_rows
+from confgen.smiles import without_hydrogens
+from confgen.subset import Excluded, subset
+from confgen.unfinished import Unfinished
+from confgen.version import confgen_version
+
+NOTHING_TO_WRITE, SOME_FAILED = 4, 3
+ALL_PROPERTIES = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
+Entry = dict[str, Any]  # what became of a record; a line of the unfinished file
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    inputs: Sequence[str]
+    smiles_column: str | None
+    name_column: str | None
+    limit: int | None
+    shuffle: int | None
+    exclude: Sequence[str]
+    settings: ReferenceSettings
+    output: str
+    failed: str | None
+    resume: bool
+    force: bool
+    workers: int | None
+    timeout_s: float | None
+    quiet: bool
+    verbose: bool
+    progress: bool | None
+
+
+def run(request: Request) -> int:
+    """The exit code of a run that could start; CannotStart if it could not, or the output cannot be written."""
+    began = time.monotonic()
+    if request.timeout_s is not None and not request.timeout_s > 0:
+        raise CannotStart(f"timeout is {request.timeout_s} s; give a positive time, or leave it out")
+    refuse_other_formats(request.output)
+    read = [*request.inputs, *request.exclude]
+    refuse_shared_files(read, {"-o": request.output, "--failed": request.failed})
+    plan = _plan(request)
+    unfinished = Unfinished(request.output, plan, resume=request.resume, force=request.force)
+    if request.resume and not unfinished.path.exists() and read_about(Path(request.output)) == plan:
+        say(f"{request.output}: is finished; nothing is left to do")
+        return 0
+    for path in (request.output, request.failed):
+        _refuse_unwritable(path, force=request.force)
+    with rdBase.BlockLogs(), unfinished:
+        _make(request, unfinished)
+        counts = _finish(request, plan, unfinished)
+        unfinished.remove()
+    _sum_up(counts, request, time.monotonic() - began)
+    return NOTHING_TO_WRITE if counts["rows"] == 0 else SOME_FAILED if counts["failed"] else 0
+
+
+def _plan(request: Request) -> dict[str, Any]:
+    """All that decides what is written; it goes into the file's metadata too."""
+    own = {
+        "limit": request.limit, "shuffle": request.shuffle, "smiles_column": request.smiles_column,
+        "name_column": request.name_column, "timeout": request.timeout_s,
+    }  # fmt: skip
+    settings = asdict(request.settings)
+    options = own | {key.removesuffix("_k"): value for key, value in settings.items() if key != "prepare"}
+    words = [f"--{key.replace('_', '-')}={value}" for key, value in options.items() if value is not None]
+    words += [f"--exclude={path}" for path in request.exclude]
+    words += [] if request.settings.prepare else ["--no-prepare"]
+    return {
+        **settings,
+        "confgen_version": confgen_version(),
+        "versions": versions(request.settings.method),
+        "command": shlex.join(["confgen", "data", "references", *request.inputs, *words]),
+    }
+
+
+def _refuse_unwritable(path: str | None, *, force: bool) -> None:
+    """Raises OutputError, before anything is computed, for an output that cannot be written in the end."""
+    if path is not None:
+        output = OutputFile(path, force=force)
+        try:
+            output.open()
+        finally:
+            output.discard()
+
+
+def _make(request: Request, unfinished: Unfinished) -> None:
+    """Adds an entry for every record that has none yet."""
+    done = {entry["record"]: (entry["origin"], entry["name"]) for entry in unfinished.entries()}
+    excluded = Excluded(request.exclude)
+    records = read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
+    chosen = enumerate(subset(records, excluded, request.limit, request.shuffle), start=1)
+    workers = available_cores() if request.workers is None else request.workers
+    if request.verbose:
+        say(f"{request.settings.method}, seed {request.settings.seed}, {workers} workers, {len(done)} molecules done")
+    jobs = _jobs(chosen, done, request)
+    begin = partial(_begin, request.settings)
+    with closing(shared_out(jobs, begin, workers, request.timeout_s)) as answers, _bar(request, len(done)) as bar:
+        for (number, record), answer in answers:
+            entry = _entry(record, answer, request.timeout_s)
+            unfinished.add({"record": number, "origin": record.origin, "name": record.name, **entry})
+            _tell(record, entry, request, bar)
+            bar.update()
+    if not request.quiet and excluded.unread:
+        say(f"note: {_count(excluded.unread, 'entry', 'entries')} of --exclude could not be read and excluded nothing")
+    if not request.quiet and excluded.met:
+        say(f"note: {_count(excluded.met, 'molecule')} were left out for --exclude")
+
+
+def _jobs(
+    chosen: Iterator[tuple[int, Record]], done: dict[int, tuple[str, str]], request: Request
+) -> Iterator[tuple[tuple[int, Record], bytes | None]]:
+    """What is left to do. Raises CannotStart if the input is not what it was."""
+    for number, record in chosen:
+        if number not in done:
+            yield (number, record), None if record.mol is None else record.mol.ToBinary(ALL_PROPERTIES)
+        elif done[number] != (record.origin, record.name):
+            before = " ".join(done[number])
+            raise CannotStart(
+                f"{request.output}.part: its molecule {number} was {before}, now it is {record.origin} {record.name}; "
+                "give it the same input, or begin anew with --force and without --resume"
+            )
+
+
+def _begin(settings: ReferenceSettings) -> Callable[[bytes], Entry]:
+    """What makes the ensembles of one molecule in a worker."""
+
+    def work(binary: bytes) -> Entry:
+        with rdBase.BlockLogs():
+            return made_of(Chem.Mol(binary), settings)  # type: ignore[call-overload] # RDKit's stubs know str only
+
+    return work
+
+
+def made_of(mol: Chem.Mol, settings: ReferenceSettings) -> Entry:
+    """Rows of the ensembles of a molecule, what failed (SMILES, name, origin, reason), notes, and CPU seconds."""
+    began = time.process_time()
+    rows: list[Entry] = []
+    failed: list[list[str]] = []
+    notes: list[str] = []
+    try:
+        isomers, notes = stereoisomers(mol, settings)
+    except (MoleculeError, RuntimeError, ValueError) as error:
+        isomers, failed = [], [_failure(mol, error)]
+    for isomer in isomers:
+        try:
+            made, remarks = reference(isomer, settings)
+            row = row_of(made)
+        except (MoleculeError, RuntimeError, ValueError) as error:  # the latter two are how RDKit gives up
+            failed.append(_failure(isomer, error))
+            continue
+        notes += remarks
+        rows.append(row | {"positions": row["positions"].astype(float).round(4).tolist()})
+    return {"rows": rows, "failed": failed, "notes": notes, "cpu_s": round(time.process_time() - began, 2)}
+
+
+def _failure(mol: Chem.Mol, error: Exception) -> list[str]:
+    reason = " ".join(str(error).split())
+    told = reason if isinstance(error, MoleculeError) else f"{label(mol)}: {reason[:120]}; leave it out"
+    name, origin = (mol.GetProp(key) if mol.HasProp(key) else "" for key in ("_Name", "_confgen_origin"))
+    return [without_hydrogens(mol), name, origin, told]
+
+
+def _entry(record: Record, answer: Entry | Lost, timeout_s: float | None) -> Entry:
+    """The answer of a worker, or why there is none."""
+    if record.mol is None:
+        smiles, reason = "", str(record.error)
+    elif not isinstance(answer, Lost):
+        return answer
+    else:
+        smiles = without_hydrogens(record.mol)
+        ended = f"its worker process {answer.cause}; try fewer --workers or another --method"
+        late = f"took longer than --timeout {timeout_s}; raise it, or make the --pool smaller"
+        reason = f"{label(record.mol)}: {late if answer.exitcode is None else ended}"
+    return {"rows": [], "failed": [[smiles, record.name, record.origin, reason]], "notes": [], "cpu_s": 0.0}
+
+
+def _finish(request: Request, plan: dict[str, Any], unfinished: Unfinished) -> dict[str, int]:
+    """Writes the output and the list of failures; counts of rows, conformers and failures."""
+    counts = {"rows": 0, "conformers": 0, "failed": 0}
+
+    def rows() -> Iterator[Entry]:
+        for entry in unfinished.entries():
+            counts["failed"] += len(entry["failed"])
+            for row in entry["rows"]:
+                counts["conformers"] += row["num_confs"]
+                yield row
+
+    counts["rows"] = write_rows(request.output, rows(), plan, force=request.force)
+    if request.failed is not None:
+        output = OutputFile(request.failed, force=request.force)
+        try:
+            output.open()
+            output.write(FAILED_HEADER.encode())
+            for entry in unfinished.entries():
+                for smiles, name, origin, reason in entry["failed"]:
+                    output.write(failed_line(smiles, name, origin, reason))
+            output.commit()
+        finally:
+            output.discard()
+    return counts
+
+
+def _bar(request: Request, done: int) -> tqdm:
+    """A bar of molecules; their number is not known, since inputs are read as streams."""
+    hidden = request.quiet if request.progress is None else not request.progress
+    disable = True if hidden else None if request.progress is None else False
+    return tqdm(unit="mol", initial=done, total=request.limit, disable=disable, leave=False)
+
+
+def _tell(record: Record, entry: Entry, request: Request, bar: tqdm) -> None:
+    """The lines on one molecule, above the bar."""
+    lines = [reason for *_, reason in entry["failed"]]
+    if not request.quiet:
+        lines += [f"note: {note}" for note in entry["notes"]]
+        if request.verbose and entry["rows"]:
+            conformers = _count(sum(row["num_confs"] for row in entry["rows"]), "conformer")
+            lines.append(f"{record.origin} '{record.name}': {conformers}, {entry['cpu_s']:.1f} s of CPU time")
+    if lines:
+        with bar.external_write_mode():
+            for line in lines:
+                say(line)
+
+
+def _sum_up(counts: dict[str, int], request: Request, seconds: float) -> None:
+    """The last line. An empty input is always told of."""
+    if counts["rows"] == counts["failed"] == 0:
+        say(f"{', '.join(request.inputs)}: no molecules in it, so nothing was written; check the input")
+    elif not request.quiet:
+        parts = [f"{_count(counts['conformers'], 'conformer')} of {_count(counts['rows'], 'molecule')}"]
+        parts += [f"{_count(counts['failed'], 'molecule')} failed"] if counts["failed"] else []
+        say(f"{request.output if counts['rows'] else 'nothing written'}: {', '.join(parts)}, {seconds:.1f} s")
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

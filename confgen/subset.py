@@ -1,0 +1,89 @@
+"""Which molecules of a list are taken: not those of other sets, not more than a limit, by chance or in their order."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import Mol
+
+from confgen.ensembles import JSON_LINES, PICKLES, XYZ, ConformerSet, read_ensembles
+from confgen.readers import Record, read_records
+
+
+class Excluded:
+    """The molecules that are to be left out, known by their skeletons (see `skeleton`).
+
+    met:     how many records were found to be of them.     unread: entries that could not be read, so exclude nothing.
+    The sources are what `readers.read_records` reads, and files of ensembles. Raises InputError if one cannot be read.
+    """
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self.met = self.unread = 0
+        self._skeletons: set[str] = set()
+        for mol in (mol for source in sources for mol in _molecules(source)):
+            if mol is None:
+                self.unread += 1
+            else:
+                self._skeletons.add(skeleton(mol))
+
+    def __contains__(self, record: Record) -> bool:
+        found = bool(self._skeletons) and record.mol is not None and skeleton(record.mol) in self._skeletons
+        self.met += found
+        return found
+
+
+def skeleton(mol: Mol) -> str:
+    """What the largest part of a molecule has in common with its stereoisomers, most tautomers and charged forms.
+
+    It is the first block of the InChIKey (a hash of the formula, the bonds and the hydrogens that cannot move) or,
+    where InChI gives up, the SMILES without stereochemistry.
+    """
+    with rdBase.BlockLogs():
+        parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+        largest = max(parts, key=lambda part: (part.GetNumHeavyAtoms(), part.GetNumAtoms()))
+        key = Chem.MolToInchiKey(largest)
+    return key.partition("-")[0] if key else Chem.MolToSmiles(largest, isomericSmiles=False)
+
+
+def subset(
+    records: Iterable[Record], excluded: Excluded, limit: int | None = None, shuffle: int | None = None
+) -> Iterator[Record]:
+    """At most `limit` records (None for all) of those that are not excluded.
+
+    shuffle: None for the first ones; a seed for a random choice in random order, of which that of a smaller limit is
+             the beginning. All records are read for it, and as many held as are taken.
+    """
+    if shuffle is None:
+        return itertools.islice((record for record in records if record not in excluded), limit)
+    return iter(_drawn(records, excluded, limit, np.random.default_rng(shuffle)))
+
+
+def _drawn(
+    records: Iterable[Record], excluded: Excluded, limit: int | None, generator: np.random.Generator
+) -> list[Record]:
+    """The records with the smallest random numbers, in the order of these."""
+    held: list[tuple[float, int, Record]] = []  # a heap with the largest number on top
+    for place, record in enumerate(records):
+        number = float(generator.random())
+        full = limit is not None and len(held) >= limit
+        if (full and number > -held[0][0]) or record in excluded:
+            continue
+        if full:
+            heapq.heapreplace(held, (-number, place, record))
+        else:
+            heapq.heappush(held, (-number, place, record))
+    return [record for _, _, record in sorted(held, key=lambda entry: -entry[0])]
+
+
+def _molecules(source: str) -> Iterator[Mol | None]:
+    """The molecules of a file; None for an entry that cannot be read."""
+    path = Path(source)
+    kind = Path(path.name.lower().removesuffix(".gz")).suffix
+    ensembles = kind in (".parquet", *PICKLES, *JSON_LINES, *XYZ) or path.is_dir()
+    entries: Iterable[ConformerSet | Record] = read_ensembles(path) if ensembles else read_records([source])
+    return (entry.mol for entry in entries)
