@@ -80,10 +80,13 @@ def run(request: Request) -> int:
 
 
 def _plan(request: Request) -> dict[str, Any]:
-    """All that decides what is written; it goes into the file's metadata too."""
+    """All that decides what is written; it goes into the file's metadata too.
+
+    Not the time limit, so that a run which hangs can be gone on with by one.
+    """
     own = {
         "limit": request.limit, "shuffle": request.shuffle, "smiles_column": request.smiles_column,
-        "name_column": request.name_column, "timeout": request.timeout_s,
+        "name_column": request.name_column,
     }  # fmt: skip
     settings = asdict(request.settings)
     options = own | {key.removesuffix("_k"): value for key, value in settings.items() if key != "prepare"}
@@ -128,7 +131,7 @@ def _make(request: Request, unfinished: Unfinished) -> None:
     if not request.quiet and excluded.unread:
         say(f"note: {_count(excluded.unread, 'entry', 'entries')} of --exclude could not be read and excluded nothing")
     if not request.quiet and excluded.met:
-        say(f"note: {_count(excluded.met, 'molecule')} were left out for --exclude")
+        say(f"note: --exclude left out {_count(excluded.met, 'molecule')}")
 
 
 def _jobs(

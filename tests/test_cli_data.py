@@ -1,0 +1,326 @@
+"""`confgen data` makes and converts ensembles, says what it could not, and can be stopped at any time."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+from typer.testing import CliRunner, Result
+
+from confgen.cli import app
+from confgen.cli.data import make_references
+from confgen.crew import Begin, Lost
+from confgen.dataset import Pack, packed
+from confgen.ensembles import read_ensembles
+from confgen.references import ReferenceSettings
+from confgen.rows import read_about
+from confgen.stereo import mismatches_all
+from confgen.unfinished import Unfinished
+
+PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
+INPUT = """\
+C[C@H](N)C(=O)O alanine
+CCCC butane
+c1ccccc bad
+CC(F)Cl open
+[Na+].[Cl-] salt
+C/C=C\\CF Z
+"""
+QUICK = ("--method", "mmff94s", "--pool", "6")
+
+
+def confgen(*arguments: object) -> Result:
+    """The command run in this process; a bug raises."""
+    return CliRunner(env=PLAIN).invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def references(*arguments: object, output: str = "out.parquet") -> Result:
+    return confgen("data", "references", *arguments, *QUICK, "-o", output)
+
+
+def here(jobs: Iterable[tuple[Any, Any]], begin: Begin, workers: int, limit_s: float | None) -> Iterator[Any]:
+    """What `shared_out` does, without processes; a molecule called killed has none that lives."""
+    del workers, limit_s
+    work = begin()
+    for about, payload in jobs:
+        if about[1].name == "killed":
+            yield about, Lost(-9)
+        else:
+            yield about, None if payload is None else work(payload)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the input, in which commands run without worker processes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("confgen.cli.referencing.shared_out", here)
+    (tmp_path / "in.smi").write_text(INPUT)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with references made by two processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder := tmp_path_factory.mktemp("made"))
+        Path("in.smi").write_text(INPUT)
+        result = references("in.smi", "--workers", 2, "--failed", "failed.tsv")
+        assert result.exit_code == 3
+        assert "4 molecules, 2 molecules failed" in result.stderr
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return list(pq.read_table(path).to_pylist())
+
+
+# References
+
+
+def test_the_rows_are_in_the_order_of_the_input(made: Path) -> None:
+    assert [row["id"] for row in rows(made / "out.parquet")] == ["alanine", "butane", "open", "Z"]
+    assert [row["num_confs"] for row in rows(made / "out.parquet")][1] == 3
+
+
+def test_failures_are_listed_so_that_they_can_be_the_next_input(made: Path) -> None:
+    lines = [line.split("\t") for line in (made / "failed.tsv").read_text().splitlines()[1:]]
+    assert [(smiles, name) for smiles, name, *_ in lines] == [("#", "bad"), ("[Cl-].[Na+]", "salt")]
+    assert "ring 1 is not closed" in lines[0][3]
+
+
+def test_nothing_is_left_of_the_unfinished_file(made: Path) -> None:
+    assert {path.name for path in made.iterdir()} == {"in.smi", "out.parquet", "failed.tsv"}
+
+
+def test_energies_rise_and_weights_fall(made: Path) -> None:
+    for row in rows(made / "out.parquet"):
+        assert row["energies"][0] == 0
+        assert row["energies"] == sorted(row["energies"])
+        assert sum(row["boltzmann_weight"]) == pytest.approx(1, abs=1e-5)
+        assert row["boltzmann_weight"] == sorted(row["boltzmann_weight"], reverse=True)
+        assert (row["theory"], row["charge"]) == ("MMFF94s", 0)
+
+
+def test_the_stereochemistry_is_that_of_the_input(made: Path) -> None:
+    for found in read_ensembles(made / "out.parquet"):
+        assert found.mol is not None
+        assert not any(mismatches_all(found.mol))
+    [alanine, *_, z] = rows(made / "out.parquet")
+    written = [Chem.MolToSmiles(Chem.MolFromSmiles(row["smiles"])) for row in (alanine, z)]
+    assert written == [Chem.CanonSmiles(smiles) for smiles in ("C[C@H](N)C(=O)O", "C/C=C\\CF")]
+
+
+def test_the_file_says_how_it_was_made(made: Path) -> None:
+    about = read_about(made / "out.parquet")
+    assert about is not None
+    assert (about["method"], about["pool"], about["seed"]) == ("mmff94s", 6, 1)
+    assert "rdkit" in about["versions"]
+    assert about["command"].startswith("confgen data references in.smi --method=mmff94s --pool=6 ")
+
+
+def test_it_is_what_training_reads(made: Path, tmp_path: Path) -> None:
+    pack = Pack.load(packed(made / "out.parquet", tmp_path, workers=1))
+    assert pack.num_confs.tolist() == [row["num_confs"] for row in rows(made / "out.parquet")]
+
+
+def test_it_is_what_evaluation_reads(made: Path) -> None:
+    path = made / "out.parquet"
+    result = confgen("evaluate", path, path, "--json", "-", "--per-reference", "all")
+    summary = json.loads(result.stdout)["evaluations"][0]["summary"]["failures_as_zero"]
+    assert (summary["amr_r"]["mean"], summary["stereo"]["mean"]) == (pytest.approx(0, abs=1e-4), 1)
+
+
+def test_neither_processes_nor_other_molecules_change_a_row(made: Path, folder: Path) -> None:
+    assert references("in.smi", "--failed", "failed.tsv").exit_code == 3
+    assert (folder / "out.parquet").read_bytes() == (made / "out.parquet").read_bytes()
+    (folder / "back.smi").write_text("\n".join(reversed(INPUT.splitlines())))
+    references("back.smi", "--force")
+    ours, theirs = (sorted(rows(path / "out.parquet"), key=lambda row: row["id"]) for path in (folder, made))
+    assert [row | {"source": ""} for row in ours] == [row | {"source": ""} for row in theirs]
+
+
+@pytest.mark.parametrize("after", [0, 1, 4])
+def test_a_run_that_was_stopped_does_the_rest(
+    after: int, made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, added, most = Unfinished.add, 0, after
+
+    def counted(self: Unfinished, entry: dict[str, Any]) -> None:
+        nonlocal added
+        if added == most:
+            raise KeyboardInterrupt
+        added += 1
+        add(self, entry)
+
+    monkeypatch.setattr(Unfinished, "add", counted)
+    stopped = references("in.smi")
+    assert (stopped.exit_code, "--resume" in stopped.stderr) == (130, True)
+    assert not (folder / "out.parquet").exists()
+    assert references("in.smi").exit_code == 2  # and says that there is something to go on with
+    added, most = 0, 99
+    assert references("in.smi", "--resume").exit_code == 3
+    assert added == 6 - after
+    assert (folder / "out.parquet").read_bytes() == (made / "out.parquet").read_bytes()
+    again = references("in.smi", "--resume")
+    assert (again.exit_code, "nothing is left to do" in again.stderr) == (0, True)
+
+
+def test_a_run_that_changed_cannot_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("confgen.cli.referencing._finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert references("in.smi").exit_code == 130
+    other = references("in.smi", "--resume", "--seed", 2)
+    assert (other.exit_code, "seed was 1, is 2" in other.stderr) == (2, True)
+    (folder / "in.smi").write_text(INPUT.replace("alanine", "Ala"))
+    other = references("in.smi", "--resume")
+    assert (other.exit_code, "its molecule 1 was" in other.stderr) == (2, True)
+
+
+def test_a_killed_worker_is_a_recorded_failure(folder: Path) -> None:
+    (folder / "in.smi").write_text("CC killed\nC methane\n")
+    result = references("in.smi")
+    assert result.exit_code == 3
+    assert "in.smi:1 'killed': its worker process was killed (signal 9, out of memory?)" in result.stderr
+    assert [row["id"] for row in rows(folder / "out.parquet")] == ["methane"]
+
+
+def test_a_random_choice_leaves_out_what_is_excluded(folder: Path) -> None:
+    (folder / "known.smi").write_text("C[C@@H](N)C(=O)O\nCC(F)Cl\n")
+    result = references("in.smi", "--shuffle", 1, "--limit", 4, "--exclude", "known.smi")
+    assert {row["id"] for row in rows(folder / "out.parquet")} == {"butane", "Z"}
+    assert "--exclude left out 2 molecules" in result.stderr
+
+
+def test_each_isomer_can_be_a_row(folder: Path) -> None:
+    assert references("CC(F)Cl", "--stereo", "enumerate").exit_code == 0
+    assert [row["id"] for row in rows(folder / "out.parquet")] == ["CC(F)Cl", "CC(F)Cl~2"]
+
+
+def test_nothing_to_write_is_said(folder: Path) -> None:
+    (folder / "empty.smi").write_text("")
+    result = references("empty.smi")
+    assert (result.exit_code, "no molecules in it" in result.stderr) == (4, True)
+    assert [path.name for path in folder.iterdir() if path.suffix != ".smi"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--timeout", "0"), "timeout"), (("--ewindow", "-1"), "energy window"), (("--exclude", "none.sdf"), "no such"),
+     (("--failed", "in.smi"), "is an input")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    result = references("in.smi", *arguments)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+    assert not (folder / "out.parquet").exists()
+
+
+def test_another_format_and_an_output_that_exists_are_refused(folder: Path) -> None:
+    assert "ends in .parquet" in references("in.smi", output="out.sdf").stderr
+    (folder / "out.parquet").write_text("precious")
+    assert "pass --force" in references("in.smi").stderr
+    assert (folder / "out.parquet").read_text() == "precious"
+
+
+def test_defaults_of_the_command_are_those_of_the_settings() -> None:
+    told = {name: parameter.default for name, parameter in inspect.signature(make_references).parameters.items()}
+    settings = {name.removesuffix("_k"): value for name, value in asdict(ReferenceSettings()).items()}
+    assert {name: told[name] for name in settings} == settings
+
+
+def test_help_needs_neither_torch_nor_rdkit() -> None:
+    code = (
+        "import atexit, sys; from confgen.cli import main\n"
+        "atexit.register(lambda: print(*{'torch', 'rdkit', 'numpy'} & set(sys.modules), file=sys.stderr))\n"
+        "sys.argv = ['confgen', 'data', 'references', '--help']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--ewindow" in done.stdout
+    assert done.stderr.strip() == ""
+
+
+# Conversion
+
+
+def embedded(smiles: str, count: int) -> Chem.Mol:
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    rdDistGeom.EmbedMultipleConfs(mol, count, randomSeed=7)
+    return mol
+
+
+def single(mol: Chem.Mol, number: int) -> Chem.Mol:
+    return Chem.Mol(mol, confId=number)
+
+
+@pytest.fixture
+def geom(tmp_path: Path) -> Path:
+    """A folder of GEOM pickles: one good, with its lowest conformer second, and one damaged."""
+    mol = embedded("C[C@H](O)CC", 3)
+    numbers = [(1.5, 0.2), (0.0, 0.5), (0.7, 0.3)]
+    conformers = [
+        {"rd_mol": single(mol, k), "relativeenergy": energy, "boltzmannweight": weight}
+        for k, (energy, weight) in enumerate(numbers)
+    ]
+    (tmp_path / "geom").mkdir()
+    (tmp_path / "geom" / "a.pickle").write_bytes(pickle.dumps({"smiles": "C[C@H](O)CC", "conformers": conformers}))
+    (tmp_path / "geom" / "b.pickle").write_bytes(b"damaged")
+    return tmp_path / "geom"
+
+
+def test_geom_is_converted_lowest_first_and_damage_named(geom: Path, folder: Path) -> None:
+    result = confgen("data", "convert", geom, "--theory", "GFN2-xTB", "-o", "out.parquet")
+    assert (result.exit_code, "b.pickle" in result.stderr) == (3, True)
+    [row] = rows(folder / "out.parquet")
+    assert (row["theory"], row["energies"], row["boltzmann_weight"]) == ("GFN2-xTB", [0, 0.7, 1.5], [0.5, 0.3, 0.2])
+    [before], [after] = read_ensembles(geom / "a.pickle"), read_ensembles(folder / "out.parquet")
+    assert before.mol is not None
+    assert after.mol is not None
+    assert not any(mismatches_all(after.mol))
+    lengths = [np.sort(Chem.Get3DDistanceMatrix(mol, k).ravel()) for mol, k in ((before.mol, 1), (after.mol, 0))]
+    np.testing.assert_allclose(*lengths, atol=1e-3)
+
+
+def test_the_lowest_are_kept_and_their_weights_made_whole(geom: Path, folder: Path) -> None:
+    confgen("data", "convert", geom / "a.pickle", "--max-confs", 2, "-o", "out.parquet")
+    [row] = rows(folder / "out.parquet")
+    assert (row["num_confs"], row["energies"], row["boltzmann_weight"]) == (2, [0, 0.7], [0.625, 0.375])
+
+
+def test_small_ensembles_are_left_out(folder: Path) -> None:
+    with Chem.SDWriter("two.sdf") as writer:
+        for smiles, count in (("CCO", 1), ("CCCO", 2)):
+            mol = embedded(smiles, count)
+            mol.SetProp("_Name", smiles)
+            for k in range(count):
+                writer.write(mol, confId=k)
+    result = confgen("data", "convert", "two.sdf", "--min-confs", 2, "-o", "out.parquet")
+    assert (result.exit_code, "1 had fewer than 2" in result.stderr) == (0, True)
+    [row] = rows(folder / "out.parquet")
+    assert (row["name"], row["num_confs"], row["energies"]) == ("CCCO", 2, None)
+
+
+def test_what_was_converted_can_be_converted_and_trained_on(made: Path, folder: Path) -> None:
+    assert confgen("data", "convert", made / "out.parquet", "-o", "out.parquet").exit_code == 0
+    for before, after in zip(rows(made / "out.parquet"), rows(folder / "out.parquet"), strict=True):
+        assert before["energies"] == after["energies"]
+        np.testing.assert_allclose(np.sort(before["positions"]), np.sort(after["positions"]), atol=2e-4)
+    assert len(Pack.load(packed(folder / "out.parquet", folder / "cache", workers=1)).sizes) == 4
+
+
+def test_conformers_without_hydrogens_are_refused(folder: Path) -> None:
+    with Chem.SDWriter("bare.sdf") as writer:
+        writer.write(Chem.RemoveHs(embedded("CCO", 1)))
+    result = confgen("data", "convert", "bare.sdf", "-o", "out.parquet")
+    assert (result.exit_code, "hydrogens without coordinates" in result.stderr) == (4, True)
+    assert not (folder / "out.parquet").exists()

@@ -1,0 +1,63 @@
+"""Promises of `confgen.subset`: the molecules taken are those asked for, by chance or not, and none of the excluded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from confgen.errors import InputError
+from confgen.molecule import from_smiles
+from confgen.readers import Record, read_records
+from confgen.subset import Excluded, skeleton, subset
+
+NOTHING = Excluded([])
+NUMBERED = [Record(None, str(number), "test") for number in range(100)]
+
+
+def names(*settings: Any) -> list[str]:
+    return [record.name for record in subset(NUMBERED, NOTHING, *settings)]
+
+
+def test_the_first_are_taken_in_their_order() -> None:
+    assert names(3) == ["0", "1", "2"]
+
+
+def test_a_smaller_random_choice_begins_a_larger_one() -> None:
+    everything = names(None, 1)
+    assert sorted(everything) == sorted(record.name for record in NUMBERED)
+    assert names(7, 1) == everything[:7]
+    assert names(7, 1) != names(7, 2) != everything[:7]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", True),
+        ("C/C=C/C", "C/C=C\\C", True),
+        ("CC(=O)O", "CC(=O)[O-]", True),
+        ("CC(=O)O", "CC(=O)[O-].[Na+]", True),
+        ("Oc1ccccn1", "O=c1cccc[nH]1", True),
+        ("CCO", "COC", False),
+        ("CCO", "CCN", False),
+    ],
+)
+def test_a_skeleton_knows_neither_hands_nor_protons(one: str, other: str, same: bool) -> None:
+    assert (skeleton(from_smiles(one)) == skeleton(from_smiles(other))) is same
+
+
+def test_excluded_molecules_are_replaced_by_others(tmp_path: Path, row_of: Any, rows_file: Callable[..., Path]) -> None:
+    ensembles = rows_file(tmp_path / "known.parquet", [row_of("C[C@H](N)C(=O)O", 1)])
+    (tmp_path / "more.smi").write_text("CCO\nnonsense\n")
+    excluded = Excluded([str(ensembles), str(tmp_path / "more.smi")])
+    records = list(read_records(["OCC", "CC(N)C(=O)O", "c1ccccc1", "CC", "CCC"]))
+    assert [record.name for record in subset(records, excluded, 2)] == ["c1ccccc1", "CC"]
+    assert (excluded.met, excluded.unread) == (2, 1)
+    assert {record.name for record in subset(records, excluded, None, 5)} == {"c1ccccc1", "CC", "CCC"}
+
+
+def test_a_file_to_exclude_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="no such file"):
+        Excluded(["nowhere/known.parquet"])
