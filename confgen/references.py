@@ -126,8 +126,9 @@ def reference(mol: Mol, settings: ReferenceSettings) -> tuple[Known, list[str]]:
     minima = with_positions(mol, relaxed.pos)
     failed = check(minima)
     sound = [k for k, outcome in enumerate(relaxed.outcomes) if outcome == CONVERGED and not failed[k]]
+    lost = _lost(relaxed, failed)
     if not sound:
-        raise MoleculeError(f"{label(mol)}: {_nothing(relaxed, failed)}; try another --method, or leave it out")
+        raise MoleculeError(f"{label(mol)}: {lost}; try another --method, or leave it out")
     minima = with_positions(mol, relaxed.pos[sound])
     energies = relaxed.energies_kcal_mol[sound]
     count = settings.max_confs or len(sound)
@@ -148,7 +149,9 @@ def reference(mol: Mol, settings: ReferenceSettings) -> tuple[Known, list[str]]:
         boltzmann_weights=boltzmann_weights(kept, settings.temperature_k).tolist(),
         seed=settings.seed,
     )
-    return made, relaxed.notes
+    instead = f"{THEORY[settings.method]} lacks parameters for it; these are minima of {made.theory}"
+    notes = [instead] * (relaxed.method != settings.method) + [lost] * (len(sound) < len(failed))
+    return made, [f"{label(mol)}: {note}" for note in notes]
 
 
 def versions(method: str) -> dict[str, str]:
@@ -184,13 +187,12 @@ def different(mol: Mol, energies_kcal_mol: np.ndarray, rms: float) -> list[int]:
     return [k for alike in np.split(order, apart) for k in distinct(mol, alike.tolist(), rms)]
 
 
-def _nothing(relaxed: Relaxed, failed: Sequence[Sequence[str]]) -> str:
-    """Why no conformer is left, in words."""
-    reasons = Counter(outcome for outcome in relaxed.outcomes if outcome != CONVERGED)
-    reasons.update(
-        REFUSED + ", ".join(names)
+def _lost(relaxed: Relaxed, failed: Sequence[Sequence[str]]) -> str:
+    """How many conformers are not minima of the molecule asked for, and why, in words."""
+    why = [
+        REFUSED + ", ".join(names) if outcome == CONVERGED else outcome
         for outcome, names in zip(relaxed.outcomes, failed, strict=True)
-        if outcome == CONVERGED and names
-    )
-    told = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
-    return f"none of {len(failed)} conformers has a sound minimum of {THEORY[relaxed.method]} ({told})"
+        if outcome != CONVERGED or names
+    ]
+    told = "; ".join(f"{count} {reason}" for reason, count in Counter(why).most_common(3))
+    return f"{len(why)} of {len(failed)} conformers have no sound minimum of {THEORY[relaxed.method]} ({told})"

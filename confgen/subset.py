@@ -31,7 +31,8 @@ class Excluded:
             else:
                 self._skeletons.add(skeleton(mol))
 
-    def __contains__(self, record: Record) -> bool:
+    def leaves_out(self, record: Record) -> bool:
+        """Whether a record is one of them; if so, it is counted."""
         found = bool(self._skeletons) and record.mol is not None and skeleton(record.mol) in self._skeletons
         self.met += found
         return found
@@ -59,7 +60,7 @@ def subset(
              the beginning. All records are read for it, and as many held as are taken.
     """
     if shuffle is None:
-        return itertools.islice((record for record in records if record not in excluded), limit)
+        return itertools.islice((record for record in records if not excluded.leaves_out(record)), limit)
     return iter(_drawn(records, excluded, limit, np.random.default_rng(shuffle)))
 
 
@@ -71,7 +72,7 @@ def _drawn(
     for place, record in enumerate(records):
         number = float(generator.random())
         full = limit is not None and len(held) >= limit
-        if (full and number > -held[0][0]) or record in excluded:
+        if (full and number > -held[0][0]) or excluded.leaves_out(record):
             continue
         if full:
             heapq.heapreplace(held, (-number, place, record))

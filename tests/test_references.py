@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 
+from confgen import references
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import from_smiles, positions, with_positions
 from confgen.references import ReferenceSettings, different, reference, stereoisomers
+from confgen.relax import Relaxed
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.rows import Known
 from confgen.stereo import mismatches_all
@@ -107,8 +110,30 @@ def test_a_salt_is_refused() -> None:
 
 def test_a_molecule_without_a_sound_minimum_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("confgen.references.MAX_STEPS", 1)
-    with pytest.raises(MoleculeError, match=r"none of 20 conformers .* MMFF94s \(20 not converged\)"):
+    with pytest.raises(MoleculeError, match=r"20 of 20 conformers .* MMFF94s \(20 not converged\)"):
         made("CCCC")
+
+
+def test_notes_say_what_was_lost_and_what_stood_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = references.relax
+
+    def without_the_first(*arguments: Any, **options: Any) -> Relaxed:
+        relaxed = whole(*arguments, **options)
+        return replace(relaxed, outcomes=["refused: clash", *relaxed.outcomes[1:]])
+
+    monkeypatch.setattr(references, "relax", without_the_first)
+    borane = from_smiles("CB(C)C", "borane", "test")
+    ensemble, notes = reference(borane, ReferenceSettings(method="mmff94s", pool=4))
+    assert ensemble.theory == "UFF"
+    assert notes == [
+        "test 'borane': MMFF94s lacks parameters for it; these are minima of UFF",
+        "test 'borane': 1 of 4 conformers have no sound minimum of UFF (1 refused: clash)",
+    ]
+
+
+@pytest.mark.parametrize("smiles", ["[HH]", "O", "C#C", "O=C=O", "[NH4+]", "[OH-]"])
+def test_the_smallest_and_the_odd_have_one_conformer(smiles: str) -> None:
+    assert made(smiles, pool=3).mol.GetNumConformers() == 1
 
 
 @pytest.mark.parametrize(
