@@ -48,6 +48,9 @@ class Record:
     error: MoleculeError | None = None
 
 
+Entry = Callable[[], Record]  # reads one entry of an input
+
+
 def read_records(
     sources: Sequence[str], *, smiles_column: str | None = None, name_column: str | None = None
 ) -> Iterator[Record]:
@@ -55,6 +58,16 @@ def read_records(
 
     smiles_column, name_column: of .csv and .tsv files, in any case; found by their usual names if not given. The
     other columns become properties of the molecule, as SD tags do.
+    Raises: InputError, at once, if a source cannot be read at all.
+    """
+    return (entry() for entry in read_entries(sources, smiles_column=smiles_column, name_column=name_column))
+
+
+def read_entries(
+    sources: Sequence[str], *, smiles_column: str | None = None, name_column: str | None = None
+) -> Iterator[Entry]:
+    """What `read_records` gives, each as a function: to pass over most of a large file costs little.
+
     Raises: InputError, at once, if a source cannot be read at all.
     """
     readers = [
@@ -66,14 +79,14 @@ def read_records(
 
 def _reader(
     source: str, argument: str, smiles_column: str | None, name_column: str | None
-) -> Callable[[], Iterable[Record]]:
+) -> Callable[[], Iterable[Entry]]:
     """What reads one source, after a look at its start that shows whether it can be."""
     if source == "-":
         return _read_stdin
     path = source[:-3] if source.lower().endswith(".gz") else source
     kind = KINDS.get(Path(path).suffix.lower())
     if kind is None and path == source:
-        return partial(iter, [_argument(source, argument)])
+        return partial(iter, [_known(_argument(source, argument))])
     if not Path(source).exists():
         raise InputError(f"{source}: no such file; check the path")
     _refuse_directory(source)
@@ -110,7 +123,7 @@ def _refuse_directory(source: str) -> None:
         raise InputError(f"{source}: is a directory; name the files in it")
 
 
-def _read_stdin() -> Iterator[Record]:
+def _read_stdin() -> Iterator[Entry]:
     text = open_text("-")
     try:
         head = list(itertools.islice(text, 4))
@@ -125,13 +138,13 @@ def _read_stdin() -> Iterator[Record]:
         text.detach()  # or standard input would be closed with it
 
 
-def _read_file(source: str, kind: str, columns: Columns | None) -> Iterator[Record]:
+def _read_file(source: str, kind: str, columns: Columns | None) -> Iterator[Entry]:
     with open_text(source) as text:
-        records = _rows(source, text, columns) if columns else _entries(source, kind, text)
-        yield from _until_damage(source, records)
+        entries = _rows(source, text, columns) if columns else _entries(source, kind, text)
+        yield from _until_damage(source, entries)
 
 
-def _entries(source: str, kind: str, lines: Iterable[str]) -> Iterator[Record]:
+def _entries(source: str, kind: str, lines: Iterable[str]) -> Iterator[Entry]:
     if kind == LINES:
         yield from _smiles_lines(source, lines)
         return
@@ -140,19 +153,19 @@ def _entries(source: str, kind: str, lines: Iterable[str]) -> Iterator[Record]:
     for number, block in enumerate(blocks, start=1):
         origin = source if alone and number == 1 else f"{source} record {number}"
         title = block.split("\n", 2)[0 if kind == SDF else 1].strip()
-        yield _record(build, block, title, origin)
+        yield partial(_record, build, block, title, origin)
 
 
-def _until_damage(source: str, records: Iterator[Record]) -> Iterator[Record]:
-    """The records, and one with the error if the input breaks off (a gzip cut short, a lost disk)."""
+def _until_damage(source: str, entries: Iterator[Entry]) -> Iterator[Entry]:
+    """The entries, and one with the error if the input breaks off (a gzip cut short, a lost disk)."""
     try:
-        yield from records
+        yield from entries
     except READ_ERRORS as error:
         broken = f"{source}: damaged or cut short here ({cause(error)}), the rest cannot be read; repair the file"
-        yield Record(None, "", source, MoleculeError(broken))
+        yield _known(Record(None, "", source, MoleculeError(broken)))
 
 
-def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Record]:
+def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Entry]:
     """SMILES, spaces or a tab, name; a header, blank lines and comments (`#`) are passed over."""
     may_be_header = True
     for number, line in enumerate(lines, start=1):
@@ -164,7 +177,7 @@ def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Record]:
             if is_smiles_column(text.split()[0]):
                 continue
         smiles, name = _split_line(text)
-        yield _record(from_smiles, smiles, name, f"{source}:{number}")
+        yield partial(_record, from_smiles, smiles, name, f"{source}:{number}")
 
 
 def _split_line(text: str) -> tuple[str, str]:
@@ -203,22 +216,25 @@ def _mol2_blocks(lines: Iterable[str]) -> Iterator[str]:
         yield "".join(block)
 
 
-def _rows(source: str, text: TextIO, columns: Columns) -> Iterator[Record]:
+def _rows(source: str, text: TextIO, columns: Columns) -> Iterator[Entry]:
     for _ in range(columns.lines):
         text.readline()
     rows = csv.reader(text, delimiter=columns.delimiter)
     for row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
-        cells = dict(enumerate(cell.strip() for cell in row))
-        smiles = cells.pop(columns.smiles, "")
-        name = cells.pop(columns.name, "") if columns.name is not None else ""
-        record = _record(from_smiles, smiles, name or smiles, f"{source}:{columns.lines + rows.line_num}")
-        if record.mol is not None:
-            for index, column in enumerate(columns.header):
-                if cells.get(index) and column and not column.startswith("_"):  # RDKit keeps "_" for itself
-                    record.mol.SetProp(column, cells[index])
-        yield record
+        if any(cell.strip() for cell in row):
+            yield partial(_row, row, columns, f"{source}:{columns.lines + rows.line_num}")
+
+
+def _row(row: list[str], columns: Columns, origin: str) -> Record:
+    cells = dict(enumerate(cell.strip() for cell in row))
+    smiles = cells.pop(columns.smiles, "")
+    name = cells.pop(columns.name, "") if columns.name is not None else ""
+    record = _record(from_smiles, smiles, name or smiles, origin)
+    if record.mol is not None:
+        for index, column in enumerate(columns.header):
+            if cells.get(index) and column and not column.startswith("_"):  # RDKit keeps "_" for itself
+                record.mol.SetProp(column, cells[index])
+    return record
 
 
 def _record(build: Callable[[str, str, str], Mol], text: str, name: str, origin: str) -> Record:
@@ -226,3 +242,7 @@ def _record(build: Callable[[str, str, str], Mol], text: str, name: str, origin:
         return Record(build(text, name, origin), name, origin)
     except MoleculeError as error:
         return Record(None, name, origin, error)
+
+
+def _known(record: Record) -> Entry:
+    return lambda: record

@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.ensembles import JSON_LINES, PICKLES, XYZ, ConformerSet, read_ensembles
-from confgen.readers import Record, read_records
+from confgen.readers import Entry, Record, read_records
 
 
 class Excluded:
@@ -52,33 +52,38 @@ def skeleton(mol: Mol) -> str:
 
 
 def subset(
-    records: Iterable[Record], excluded: Excluded, limit: int | None = None, shuffle: int | None = None
+    entries: Iterable[Entry], excluded: Excluded, limit: int | None = None, shuffle: int | None = None
 ) -> Iterator[Record]:
     """At most `limit` records (None for all) of those that are not excluded.
 
+    entries: as `readers.read_entries` gives them.
     shuffle: None for the first ones; a seed for a random choice in random order, of which that of a smaller limit is
-             the beginning. All records are read for it, and as many held as are taken.
+             the beginning. All entries are gone through for it, and as many records held as are taken.
     """
     if shuffle is None:
+        records = (entry() for entry in entries)
         return itertools.islice((record for record in records if not excluded.leaves_out(record)), limit)
-    return iter(_drawn(records, excluded, limit, np.random.default_rng(shuffle)))
+    return iter(_drawn(entries, excluded, limit, np.random.default_rng(shuffle)))
 
 
 def _drawn(
-    records: Iterable[Record], excluded: Excluded, limit: int | None, generator: np.random.Generator
+    entries: Iterable[Entry], excluded: Excluded, limit: int | None, generator: np.random.Generator
 ) -> list[Record]:
-    """The records with the smallest random numbers, in the order of these."""
+    """The records with the smallest random numbers, in the order of these; of the others, most are never read."""
     held: list[tuple[float, int, Record]] = []  # a heap with the largest number on top
-    for place, record in enumerate(records):
+    for place, entry in enumerate(entries):
         number = float(generator.random())
         full = limit is not None and len(held) >= limit
-        if (full and number > -held[0][0]) or excluded.leaves_out(record):
+        if full and number > -held[0][0]:
+            continue
+        record = entry()
+        if excluded.leaves_out(record):
             continue
         if full:
             heapq.heapreplace(held, (-number, place, record))
         else:
             heapq.heappush(held, (-number, place, record))
-    return [record for _, _, record in sorted(held, key=lambda entry: -entry[0])]
+    return [record for _, _, record in sorted(held, key=lambda kept: -kept[0])]
 
 
 def _molecules(source: str) -> Iterator[Mol | None]:

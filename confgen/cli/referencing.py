@@ -21,7 +21,7 @@ from confgen.crew import Lost, shared_out
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import label
 from confgen.outfile import OutputFile
-from confgen.readers import Record, read_records
+from confgen.readers import Record, read_entries
 from confgen.references import ReferenceSettings, reference, stereoisomers, versions
 from confgen.rows import read_about, refuse_other_formats, row_of, write_rows
 from confgen.smiles import without_hydrogens
@@ -115,8 +115,8 @@ def _make(request: Request, unfinished: Unfinished) -> None:
     """Adds an entry for every record that has none yet."""
     done = {entry["record"]: (entry["origin"], entry["name"]) for entry in unfinished.entries()}
     excluded = Excluded(request.exclude)
-    records = read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
-    chosen = enumerate(subset(records, excluded, request.limit, request.shuffle), start=1)
+    entries = read_entries(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
+    chosen = enumerate(subset(entries, excluded, request.limit, request.shuffle), start=1)
     workers = available_cores() if request.workers is None else request.workers
     if request.verbose:
         say(f"{request.settings.method}, seed {request.settings.seed}, {workers} workers, {len(done)} molecules done")
