@@ -97,6 +97,7 @@ LAYERS = {
     "inspection": 6,
     "pool": 6,
     "report": 6,
+    "reference_entries": 6,
     "references": 6,
     "properties": 6,
     "train": 6,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,21 +17,19 @@ from tqdm import tqdm
 from confgen.cli.console import say
 from confgen.cli.journal import FAILED_HEADER, failed_line, refuse_shared_files
 from confgen.cores import available_cores
-from confgen.crew import Lost, shared_out
-from confgen.errors import CannotStart, MoleculeError
-from confgen.molecule import label
+from confgen.crew import shared_out
+from confgen.errors import CannotStart
 from confgen.outfile import OutputFile
 from confgen.readers import Record, read_entries
-from confgen.references import ReferenceSettings, reference, stereoisomers, versions
-from confgen.rows import read_about, refuse_other_formats, row_of, write_rows
-from confgen.smiles import without_hydrogens
+from confgen.reference_entries import Entry, begin, entry_of
+from confgen.references import ReferenceSettings, versions
+from confgen.rows import read_about, refuse_other_formats, write_rows
 from confgen.subset import Excluded, subset
 from confgen.unfinished import Unfinished
 from confgen.version import confgen_version
 
 NOTHING_TO_WRITE, SOME_FAILED = 4, 3
 ALL_PROPERTIES = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
-Entry = dict[str, Any]  # what became of a record; a line of the unfinished file
 
 
 @dataclass(frozen=True)
@@ -121,10 +119,10 @@ def _make(request: Request, unfinished: Unfinished) -> None:
     if request.verbose:
         say(f"{request.settings.method}, seed {request.settings.seed}, {workers} workers, {len(done)} molecules done")
     jobs = _jobs(chosen, done, request)
-    begin = partial(_begin, request.settings)
-    with closing(shared_out(jobs, begin, workers, request.timeout_s)) as answers, _bar(request, len(done)) as bar:
+    work = partial(begin, request.settings)
+    with closing(shared_out(jobs, work, workers, request.timeout_s)) as answers, _bar(request, len(done)) as bar:
         for (number, record), answer in answers:
-            entry = _entry(record, answer, request.timeout_s)
+            entry = entry_of(record, answer, request.timeout_s)
             unfinished.add({"record": number, "origin": record.origin, "name": record.name, **entry})
             _tell(record, entry, request, bar)
             bar.update()
@@ -147,59 +145,6 @@ def _jobs(
                 f"{request.output}.part: its molecule {number} was {before}, now it is {record.origin} {record.name}; "
                 "give it the same input, or begin anew with --force and without --resume"
             )
-
-
-def _begin(settings: ReferenceSettings) -> Callable[[bytes], Entry]:
-    """What makes the ensembles of one molecule in a worker."""
-
-    def work(binary: bytes) -> Entry:
-        with rdBase.BlockLogs():
-            return made_of(Chem.Mol(binary), settings)  # type: ignore[call-overload] # RDKit's stubs know str only
-
-    return work
-
-
-def made_of(mol: Chem.Mol, settings: ReferenceSettings) -> Entry:
-    """Rows of the ensembles of a molecule, what failed (SMILES, name, origin, reason), notes, and CPU seconds."""
-    began = time.process_time()
-    rows: list[Entry] = []
-    failed: list[list[str]] = []
-    notes: list[str] = []
-    try:
-        isomers, notes = stereoisomers(mol, settings)
-    except (MoleculeError, RuntimeError, ValueError) as error:
-        isomers, failed = [], [_failure(mol, error)]
-    for isomer in isomers:
-        try:
-            made, remarks = reference(isomer, settings)
-            row = row_of(made)
-        except (MoleculeError, RuntimeError, ValueError) as error:  # the latter two are how RDKit gives up
-            failed.append(_failure(isomer, error))
-            continue
-        notes += remarks
-        rows.append(row | {"positions": row["positions"].astype(float).round(4).tolist()})
-    return {"rows": rows, "failed": failed, "notes": notes, "cpu_s": round(time.process_time() - began, 2)}
-
-
-def _failure(mol: Chem.Mol, error: Exception) -> list[str]:
-    reason = " ".join(str(error).split())
-    told = reason if isinstance(error, MoleculeError) else f"{label(mol)}: {reason[:120]}; leave it out"
-    name, origin = (mol.GetProp(key) if mol.HasProp(key) else "" for key in ("_Name", "_confgen_origin"))
-    return [without_hydrogens(mol), name, origin, told]
-
-
-def _entry(record: Record, answer: Entry | Lost, timeout_s: float | None) -> Entry:
-    """The answer of a worker, or why there is none."""
-    if record.mol is None:
-        smiles, reason = "", str(record.error)
-    elif not isinstance(answer, Lost):
-        return answer
-    else:
-        smiles = without_hydrogens(record.mol)
-        ended = f"its worker process {answer.cause}; try fewer --workers or another --method"
-        late = f"took longer than --timeout {timeout_s}; raise it, or make the --pool smaller"
-        reason = f"{label(record.mol)}: {late if answer.exitcode is None else ended}"
-    return {"rows": [], "failed": [[smiles, record.name, record.origin, reason]], "notes": [], "cpu_s": 0.0}
 
 
 def _finish(request: Request, plan: dict[str, Any], unfinished: Unfinished) -> dict[str, int]:
