@@ -8,6 +8,9 @@ without reflection by which ensembles are judged tells the two apart.
 Sources: Axelrod and Gomez-Bombarelli, Sci. Data 2022, 9, 185 (GEOM); Pracht, Bohle and Grimme, Phys. Chem. Chem. Phys.
 2020, 22, 7169 (CREST), whose energy window of 6 kcal/mol, RMSD of 0.125 angstrom and 0.05 kcal/mol are taken over. At
 room temperature a conformer 6 kcal/mol up has 4e-5 of the weight of the lowest.
+
+Cost of drug-like molecules of 24 to 61 atoms with a pool of 20, CPU seconds for one: GFN-FF 4.0, without preparation
+6.3 (10 molecules); GFN2-xTB 37 (5 of them). Of the 20, 12 are distinct and in the window.
 """
 
 from __future__ import annotations
