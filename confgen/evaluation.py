@@ -21,13 +21,13 @@ from confgen.comparison import compare, label_of, usable
 from confgen.ensembles import ConformerSet
 from confgen.errors import InputError
 from confgen.matching import Identity, Matching, identity, pair_up
+from confgen.molecule import to_binary
 from confgen.record_tags import EnsembleLike
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores, Protocol
 
 OVERLAYS = 40  # worst molecules whose overlay is kept for a report
 FEW = 8  # molecules; for fewer, workers cost more time than they save
 WINDOW = 4  # molecules per worker on their way
-PICKLED = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
 Ensembles = Iterable[ConformerSet | EnsembleLike | Mol]
 
 
@@ -184,7 +184,7 @@ class _Pickler(pickle.Pickler):
     """Keeps all digits of coordinates, and all properties, which a plain pickle of a molecule does not."""
 
     def reducer_override(self, value: object) -> Any:
-        return (Chem.Mol, (value.ToBinary(PICKLED),)) if isinstance(value, Mol) else NotImplemented
+        return (Chem.Mol, (to_binary(value),)) if isinstance(value, Mol) else NotImplemented
 
 
 def _packed(value: _Job | MoleculeScores) -> bytes:

@@ -126,6 +126,13 @@ def positions(mol: Mol) -> NDArray[np.float64]:
     return stacked.reshape(-1, mol.GetNumAtoms(), 3)
 
 
+def to_binary(mol: Mol) -> bytes:
+    """The molecule for another process, for `Chem.Mol` to read: a plain pickle loses properties and digits."""
+    exact = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
+    binary: bytes = mol.ToBinary(exact)
+    return binary
+
+
 def with_positions(mol: Mol, pos: NDArray[np.float64]) -> Mol:
     """A copy whose conformers 0..K-1 are the given positions, (K, N, 3) angstrom."""
     copy = Chem.Mol(mol)

@@ -21,12 +21,11 @@ from confgen.cores import available_cores
 from confgen.crew import Lost, shared_out
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble, ensembles_of
-from confgen.molecule import label
+from confgen.molecule import label, to_binary
 from confgen.readers import Record
 from confgen.settings import GenerateSettings
 
 FEW_CONFORMERS = 80  # up to here workers, who take 2.5 s to start (measured), cost more time than they save
-ALL_PROPERTIES = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
 
 
 def generate_serial(
@@ -60,7 +59,7 @@ def generate_parallel(
             printed.
     """
     jobs = (
-        (record, None if record.mol is None else (count, record.mol.ToBinary(ALL_PROPERTIES)))
+        (record, None if record.mol is None else (count, to_binary(record.mol)))
         for record, count in _counted(records, counts, settings)
     )
     with closing(shared_out(jobs, partial(_begin, weights_name, sha256, settings), workers)) as answers:
@@ -127,4 +126,4 @@ def _begin(
 
 def _packed(ensembles: Sequence[Ensemble]) -> list[tuple[Ensemble, bytes]]:
     """Ensembles with their molecules apart: a plain pickle of a molecule leaves out private properties."""
-    return [(replace(made, mol=None), made.mol.ToBinary(ALL_PROPERTIES)) for made in ensembles if made.mol is not None]
+    return [(replace(made, mol=None), to_binary(made.mol)) for made in ensembles if made.mol is not None]

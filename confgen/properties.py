@@ -32,7 +32,7 @@ from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from confgen.calculators import require
 from confgen.errors import ConfgenError
-from confgen.molecule import positions, with_positions
+from confgen.molecule import positions, to_binary, with_positions
 from confgen.observables import (
     QUANTITIES,
     EnsembleAverages,
@@ -45,7 +45,6 @@ Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there 
 Contest = tuple[str, Sequence[Mol | None], Mol]  # the same with the generated conformers of each of several methods
 Item = TypeVar("Item")
 PROTOCOL = PropertySettings()
-EVERYTHING = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def properties_of_methods(
     """What `molecule_properties` gives for each method, molecule by molecule; references are computed once for all."""
     require(settings.method)
     jobs = [
-        (name, [mol and _packed(mol) for mol in generated], _packed(reference), settings)
+        (name, [mol and to_binary(mol) for mol in generated], to_binary(reference), settings)
         for name, generated, reference in chosen(contests, settings)
     ]
     return _parallel(jobs, workers) if min(workers, len(jobs)) > 1 else map(_compared, jobs)
@@ -186,12 +185,6 @@ def _incomparable(generated: Mol, reference: Mol) -> str:
 
 def _first(mol: Mol, count: int) -> Mol:
     return with_positions(mol, positions(mol)[:count])
-
-
-def _packed(mol: Mol) -> bytes:
-    """For the way to a worker: a plain pickle of a molecule rounds its coordinates to single precision."""
-    packed: bytes = mol.ToBinary(EVERYTHING)
-    return packed
 
 
 def _unpacked(binary: bytes) -> Mol:

@@ -11,15 +11,14 @@ import numpy as np
 from rdkit import Chem, rdBase
 from tqdm import tqdm
 
-from confgen.cli.console import say
+from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
+from confgen.cli.progress import molecules_bar
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions, with_positions
 from confgen.rows import Known, refuse_other_formats, row_of, write_rows
 from confgen.version import confgen_version
-
-NOTHING_TO_WRITE, SOME_FAILED = 4, 3
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,13 @@ def run(request: Request) -> int:
     refuse_other_formats(request.output)
     refuse_shared_files(request.inputs, {"-o": request.output})
     tally = Tally()
-    hidden = request.quiet if request.progress is None else not request.progress
-    disable = True if hidden else None if request.progress is None else False
-    with rdBase.BlockLogs(), tqdm(unit="mol", disable=disable, leave=False) as bar:
+    with rdBase.BlockLogs(), molecules_bar(quiet=request.quiet, wanted=request.progress) as bar:
         found = [read_ensembles(source) for source in request.inputs]
         about = {"inputs": list(request.inputs), "theory": request.theory, "confgen_version": confgen_version()}
         count = write_rows(request.output, _rows(found, request, tally, bar), about, force=request.force)
     _sum_up(count, tally, request, time.monotonic() - began)
     if count == 0:
-        return NOTHING_TO_WRITE
+        return NOTHING_DONE
     return SOME_FAILED if tally.failed else 0
 
 
@@ -120,7 +117,7 @@ def _rows(
 def _sum_up(count: int, tally: Tally, request: Request, seconds: float) -> None:
     if request.quiet:
         return
-    parts = [f"{tally.conformers} conformers of {count} molecules"]
+    parts = [f"{counted(tally.conformers, 'conformer')} of {counted(count, 'molecule')}"]
     parts += [f"{tally.few} had fewer than {request.min_confs}"] if tally.few else []
     parts += [f"{tally.failed} could not be read"] if tally.failed else []
     say(f"{request.output if count else 'nothing written'}: {', '.join(parts)}, {seconds:.1f} s")

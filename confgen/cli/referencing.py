@@ -11,14 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rdkit import Chem, rdBase
+from rdkit import rdBase
 from tqdm import tqdm
 
-from confgen.cli.console import say
+from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import FAILED_HEADER, failed_line, refuse_shared_files
+from confgen.cli.progress import molecules_bar
 from confgen.cores import available_cores
 from confgen.crew import shared_out
 from confgen.errors import CannotStart
+from confgen.molecule import to_binary
 from confgen.outfile import OutputFile
 from confgen.readers import Record, read_entries
 from confgen.reference_entries import Entry, begin, entry_of
@@ -27,9 +29,6 @@ from confgen.rows import read_about, refuse_other_formats, write_rows
 from confgen.subset import Excluded, subset
 from confgen.unfinished import Unfinished
 from confgen.version import confgen_version
-
-NOTHING_TO_WRITE, SOME_FAILED = 4, 3
-ALL_PROPERTIES = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def run(request: Request) -> int:
         counts = _finish(request, plan, unfinished)
         unfinished.remove()
     _sum_up(counts, request, time.monotonic() - began)
-    return NOTHING_TO_WRITE if counts["rows"] == 0 else SOME_FAILED if counts["failed"] else 0
+    return NOTHING_DONE if counts["rows"] == 0 else SOME_FAILED if counts["failed"] else 0
 
 
 def _plan(request: Request) -> dict[str, Any]:
@@ -120,16 +119,17 @@ def _make(request: Request, unfinished: Unfinished) -> None:
         say(f"{request.settings.method}, seed {request.settings.seed}, {workers} workers, {len(done)} molecules done")
     jobs = _jobs(chosen, done, request)
     work = partial(begin, request.settings)
-    with closing(shared_out(jobs, work, workers, request.timeout_s)) as answers, _bar(request, len(done)) as bar:
+    bar = molecules_bar(quiet=request.quiet, wanted=request.progress, total=request.limit, done=len(done))
+    with closing(shared_out(jobs, work, workers, request.timeout_s)) as answers, bar:
         for (number, record), answer in answers:
             entry = entry_of(record, answer, request.timeout_s)
             unfinished.add({"record": number, "origin": record.origin, "name": record.name, **entry})
             _tell(record, entry, request, bar)
             bar.update()
     if not request.quiet and excluded.unread:
-        say(f"note: {_count(excluded.unread, 'entry', 'entries')} of --exclude could not be read and excluded nothing")
+        say(f"note: {counted(excluded.unread, 'molecule')} of --exclude could not be read and excluded nothing")
     if not request.quiet and excluded.met:
-        say(f"note: --exclude left out {_count(excluded.met, 'molecule')}")
+        say(f"note: --exclude left out {counted(excluded.met, 'molecule')}")
 
 
 def _jobs(
@@ -138,7 +138,7 @@ def _jobs(
     """What is left to do. Raises CannotStart if the input is not what it was."""
     for number, record in chosen:
         if number not in done:
-            yield (number, record), None if record.mol is None else record.mol.ToBinary(ALL_PROPERTIES)
+            yield (number, record), None if record.mol is None else to_binary(record.mol)
         elif done[number] != (record.origin, record.name):
             before = " ".join(done[number])
             raise CannotStart(
@@ -173,20 +173,13 @@ def _finish(request: Request, plan: dict[str, Any], unfinished: Unfinished) -> d
     return counts
 
 
-def _bar(request: Request, done: int) -> tqdm:
-    """A bar of molecules; their number is not known, since inputs are read as streams."""
-    hidden = request.quiet if request.progress is None else not request.progress
-    disable = True if hidden else None if request.progress is None else False
-    return tqdm(unit="mol", initial=done, total=request.limit, disable=disable, leave=False)
-
-
 def _tell(record: Record, entry: Entry, request: Request, bar: tqdm) -> None:
     """The lines on one molecule, above the bar."""
     lines = [reason for *_, reason in entry["failed"]]
     if not request.quiet:
         lines += [f"note: {note}" for note in entry["notes"]]
         if request.verbose and entry["rows"]:
-            conformers = _count(sum(row["num_confs"] for row in entry["rows"]), "conformer")
+            conformers = counted(sum(row["num_confs"] for row in entry["rows"]), "conformer")
             lines.append(f"{record.origin} '{record.name}': {conformers}, {entry['cpu_s']:.1f} s of CPU time")
     if lines:
         with bar.external_write_mode():
@@ -199,10 +192,6 @@ def _sum_up(counts: dict[str, int], request: Request, seconds: float) -> None:
     if counts["rows"] == counts["failed"] == 0:
         say(f"{', '.join(request.inputs)}: no molecules in it, so nothing was written; check the input")
     elif not request.quiet:
-        parts = [f"{_count(counts['conformers'], 'conformer')} of {_count(counts['rows'], 'molecule')}"]
-        parts += [f"{_count(counts['failed'], 'molecule')} failed"] if counts["failed"] else []
+        parts = [f"{counted(counts['conformers'], 'conformer')} of {counted(counts['rows'], 'molecule')}"]
+        parts += [f"{counted(counts['failed'], 'molecule')} failed"] if counts["failed"] else []
         say(f"{request.output if counts['rows'] else 'nothing written'}: {', '.join(parts)}, {seconds:.1f} s")
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
