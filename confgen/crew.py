@@ -121,7 +121,7 @@ def _start(crew: list[_Worker], begin: Begin) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, begin), daemon=True)
-    with _interrupts_ignored(), _single_threaded():
+    with _interrupts_ignored(), single_threaded():
         process.start()
     theirs.close()  # or the end of the process would not close the pipe
     crew.append(_Worker(process, ours))
@@ -179,7 +179,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Processes started here load numpy with one thread each."""
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"

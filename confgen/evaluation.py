@@ -5,12 +5,10 @@ from __future__ import annotations
 import heapq
 import io
 import multiprocessing
-import os
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +16,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.comparison import compare, label_of, usable
+from confgen.crew import single_threaded
 from confgen.ensembles import ConformerSet
 from confgen.errors import InputError
 from confgen.matching import Identity, Matching, identity, pair_up
@@ -157,27 +156,13 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[MoleculeScores]:
         yield from (job.scores() for job in jobs)
         return
     waiting: deque[Future[bytes]] = deque()
-    with _single_threaded(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with single_threaded(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         for job in jobs:
             waiting.append(pool.submit(_score_packed, _packed(job)))
             if len(waiting) > WINDOW * workers:
                 yield pickle.loads(waiting.popleft().result())
         while waiting:
             yield pickle.loads(waiting.popleft().result())
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Processes started here load numpy with one thread each."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 class _Pickler(pickle.Pickler):

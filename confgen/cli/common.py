@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 # Panels of the help.
-RUNNING, OUTPUT = "Running", "Output"
+RUNNING, OUTPUT, INPUT = "Running", "Output", "Input tables"
+
+INPUT_HELP = "SMILES in quotes, .smi, .csv, .tsv, .sdf, .mol and .mol2 files (also .gz), - for standard input."
 
 Force = Annotated[bool, typer.Option("--force", rich_help_panel=OUTPUT, help="Replace files that exist.")]
 Quiet = Annotated[
@@ -22,6 +24,33 @@ Progress = Annotated[
 Device = Annotated[
     str, typer.Option(metavar="NAME", rich_help_panel=RUNNING, help="auto, cpu, cuda, or cuda:1 and so on.")
 ]
+SmilesColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", show_default="found by its name", rich_help_panel=INPUT,
+        help="Column of .csv and .tsv files that holds the SMILES.",
+    ),
+]  # fmt: skip
+NameColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", show_default="found by its name", rich_help_panel=INPUT,
+        help="Column of .csv and .tsv files that holds the names.",
+    ),
+]  # fmt: skip
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S", show_default=False, rich_help_panel=RUNNING, help="Seconds after which a molecule is given up."
+    ),
+]
+FailedFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", show_default=False, rich_help_panel=RUNNING,
+        help="List the molecules that failed, in a form that can be the next input.",
+    ),
+]  # fmt: skip
 # Repeated from confgen.options, which brings torch; a test compares them.
 PresetName = Literal["fast", "ensemble", "docking", "macrocycle", "spectroscopy"]
 

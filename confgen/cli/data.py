@@ -6,7 +6,21 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from confgen.cli.common import OUTPUT, RUNNING, Force, Progress, Quiet, count_or_auto, whole_number, whole_seed
+from confgen.cli.common import (
+    INPUT_HELP,
+    OUTPUT,
+    RUNNING,
+    FailedFile,
+    Force,
+    NameColumn,
+    Progress,
+    Quiet,
+    SmilesColumn,
+    Timeout,
+    count_or_auto,
+    whole_number,
+    whole_seed,
+)
 from confgen.cli.console import exits
 
 # Panels of the help. Defaults of settings are repeated here, because RDKit comes with them; a test compares them.
@@ -28,11 +42,7 @@ def make_references(
     *,
     inputs: Annotated[
         list[str],
-        typer.Argument(
-            metavar="INPUT",
-            help="SMILES in quotes, .smi, .csv, .tsv, .sdf, .mol and .mol2 files (also .gz), - for standard input.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="INPUT", help=INPUT_HELP, show_default=False),
     ],
     output: Parquet,
     method: Annotated[
@@ -95,31 +105,15 @@ def make_references(
                      help="Leave out the molecules of this file, of ensembles or SMILES, whatever their "
                      "stereochemistry; may be repeated."),
     ] = None,
-    smiles_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default="found by its name", rich_help_panel=MOLECULES,
-                     help="Column of .csv and .tsv files that holds the SMILES."),
-    ] = None,
-    name_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default="found by its name", rich_help_panel=MOLECULES,
-                     help="Column of .csv and .tsv files that holds the names."),
-    ] = None,
+    smiles_column: SmilesColumn = None,
+    name_column: NameColumn = None,
     workers: Annotated[
         int | None,
         typer.Option(parser=whole_number, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
                      help="Processes."),
     ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="S", show_default=False, rich_help_panel=RUNNING,
-                     help="Seconds after which a molecule is given up."),
-    ] = None,
-    failed: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", show_default=False, rich_help_panel=RUNNING,
-                     help="List the molecules that failed, in a form that can be the next input."),
-    ] = None,
+    timeout: Timeout = None,
+    failed: FailedFile = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", rich_help_panel=RUNNING,

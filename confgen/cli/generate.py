@@ -7,18 +7,30 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from confgen.cli.common import OUTPUT, RUNNING, Device, Force, PresetName, Progress, Quiet, whole_number, whole_seed
+from confgen.cli.common import (
+    INPUT_HELP,
+    OUTPUT,
+    RUNNING,
+    Device,
+    FailedFile,
+    Force,
+    NameColumn,
+    PresetName,
+    Progress,
+    Quiet,
+    SmilesColumn,
+    Timeout,
+    count_or_auto,
+    whole_number,
+    whole_seed,
+)
 from confgen.cli.console import exits
 from confgen.errors import CannotStart
 
 # Panels of the help. Defaults of settings are repeated here, because torch comes with them; a test compares them.
-ENSEMBLE, SAMPLING, AFTER, INPUT = "Ensemble", "Sampling", "After sampling", "Input tables"
+ENSEMBLE, SAMPLING, AFTER = "Ensemble", "Sampling", "After sampling"
 AROUND = "Around given coordinates"
 OF_WEIGHTS = "from the weights"
-
-
-def _count_or_auto(text: str) -> int | str:
-    return text if text == "auto" else whole_number(text)
 
 
 def _batch_size(text: str) -> int | None:
@@ -29,11 +41,7 @@ def generate(
     *,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="SMILES in quotes, .smi, .csv, .tsv, .sdf, .mol and .mol2 files (also .gz), - for standard input.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="INPUT", help=INPUT_HELP, show_default=False),
     ] = None,
     preset: Annotated[
         PresetName | None,
@@ -46,7 +54,7 @@ def generate(
     ] = False,
     num_confs: Annotated[
         Any,
-        typer.Option("-n", "--num-confs", parser=_count_or_auto, metavar="N|auto", show_default="10",
+        typer.Option("-n", "--num-confs", parser=count_or_auto, metavar="N|auto", show_default="10",
                      rich_help_panel=ENSEMBLE,
                      help="Conformers of each molecule; auto: as many as its flexibility asks for."),
     ] = None,
@@ -151,16 +159,8 @@ def generate(
         typer.Option("--keep-invalid", rich_help_panel=AFTER,
                      help="Write conformers that fail a check, tagged so, instead of replacing them."),
     ] = False,
-    smiles_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default="found by its name", rich_help_panel=INPUT,
-                     help="Column of .csv and .tsv files that holds the SMILES."),
-    ] = None,
-    name_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default="found by its name", rich_help_panel=INPUT,
-                     help="Column of .csv and .tsv files that holds the names."),
-    ] = None,
+    smiles_column: SmilesColumn = None,
+    name_column: NameColumn = None,
     device: Device = "auto",
     batch_size: Annotated[
         int | None,
@@ -172,16 +172,8 @@ def generate(
         typer.Option(parser=whole_number, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
                      help="Processes on the CPU; a few molecules, and a GPU, are served by one."),
     ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="S", show_default=False, rich_help_panel=RUNNING,
-                     help="Seconds after which a molecule is given up."),
-    ] = None,
-    failed: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", show_default=False, rich_help_panel=RUNNING,
-                     help="List the molecules that failed, in a form that can be the next input."),
-    ] = None,
+    timeout: Timeout = None,
+    failed: FailedFile = None,
     report: Annotated[
         str | None,
         typer.Option(metavar="FILE.jsonl", show_default=False, rich_help_panel=RUNNING,
