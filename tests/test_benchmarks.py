@@ -200,6 +200,14 @@ def test_sets_may_be_limited_in_their_molecules() -> None:
     assert [each.name for each in table.chosen("")] == [each.name for each in table.SETS]
 
 
+def test_bioactive_shapes_are_asked_for_in_the_numbers_given() -> None:
+    asks = {each.name: each.asks for each in table.chosen("iridium_bioactive,openff_val", table.numbers("5,20"))}
+    assert asks == {"iridium_bioactive": (5, 20), "openff_val": ()}
+    for wrong in ("", "5,,6", "0", "ten"):
+        with pytest.raises(CannotStart, match="10,50,200"):
+            table.numbers(wrong)
+
+
 def test_one_command_writes_the_table_and_goes_on_from_its_records(butanol_file: Path, tmp_path: Path) -> None:
     (tmp_path / "hutchison_val.parquet").write_bytes(butanol_file.read_bytes())
     arguments = [

@@ -67,12 +67,19 @@ SETS = (
 )
 
 
-def chosen(text: str) -> list[Set]:
+def numbers(text: str) -> tuple[int, ...]:
+    """The numbers of `10,50,200`. Raises CannotStart."""
+    if not all(part.isdecimal() and int(part) for part in text.split(",")):
+        raise CannotStart(f"{text!r} is no list of numbers from 1 on; give it like 10,50,200")
+    return tuple(int(part) for part in text.split(","))
+
+
+def chosen(text: str, asks: tuple[int, ...] = RECOVERY_ASKS) -> list[Set]:
     """The sets of `openff_val=40,hutchison_val`, with the number of molecules of each; all of all sets for no text.
 
-    Raises CannotStart.
+    asks: conformers asked for of bioactive shapes. Raises CannotStart.
     """
-    known = {each.name: each for each in SETS}
+    known = {each.name: replace(each, asks=asks if each.asks else ()) for each in SETS}
     sets = []
     for part in text.split(",") if text else known:
         name, equals, number = part.partition("=")
@@ -142,6 +149,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where the Parquet files are.", exists=True, file_okay=False)],
     log_file: LogFile,
     sets: Annotated[str, typer.Option(help="Comma-separated, with =NUMBER for the first so many molecules.")] = "",
+    asks: Annotated[str, typer.Option(help="Conformers asked for of a bioactive shape.")] = "10,50,200",
     methods: Methods = METHODS,
     weights: Weights = "drugs",
     seed: Seed = 42,
@@ -152,7 +160,7 @@ def main(
     """Compare conformer programs on all sets and print Markdown tables."""
     with errors_told(), ExitStack() as stack:
         jsonl.refuse_existing(log_file, resume)
-        tasks = {each: each.task(folder) for each in chosen(sets)}
+        tasks = {each: each.task(folder) for each in chosen(sets, numbers(asks))}
         missing = [str(task.file) for task in tasks.values() if not task.file.is_file()]
         if missing:
             raise InputError(f"{missing[0]}: is not there; give the folder of the sets, or choose some with --sets")
