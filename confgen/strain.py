@@ -58,10 +58,10 @@ def ensemble_mean(mol: Mol, settings: StrainSettings = STRAIN) -> float | None:
         if not rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
             return None
         try:
-            made = rdDistGeom.EmbedMultipleConfs(copy, settings.num_confs, parameters)
+            rdDistGeom.EmbedMultipleConfs(copy, settings.num_confs, parameters)
         except (ValueError, RuntimeError):  # bounds that contradict each other
             return None
-        if not len(made):
+        if not copy.GetNumConformers():  # not what the call gives back: if time is up, that is one id, -1
             return None
         relaxed = [energy for _, energy in rdForceFieldHelpers.UFFOptimizeMoleculeConfs(copy, maxIters=200)]
     return float(np.mean(relaxed))

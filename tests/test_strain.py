@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,3 +49,8 @@ def test_hydrogens_that_were_added_can_be_settled(embed_mol: Callable[..., Chem.
 
 def test_what_the_force_field_does_not_know_is_not_judged() -> None:
     assert ensemble_mean(Chem.MolFromSmiles("[Og]")) is None
+
+
+def test_where_time_ends_before_an_embedding_there_is_no_energy_to_compare_with() -> None:
+    mol = from_smiles("C12C3C4C5C1C6C7C2C8C3C9C4C%10C5C6C%11C7C8C9C%10%11")  # dodecahedrane: RDKit needs long
+    assert ensemble_mean(mol, replace(STRAIN, timeout_s=1)) is None
