@@ -39,6 +39,11 @@ class Weights:
     sha256: str
     sampling: dict[str, Any]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the denoiser is, and sampling happens."""
+        return next(self.denoiser.parameters()).device
+
 
 def shipped() -> dict[str, Path]:
     """Folders of the weights that came with the package, by name."""

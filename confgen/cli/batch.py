@@ -103,14 +103,13 @@ def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemb
     They alone hold on to the records, whose files are closed with them.
     """
     weights = checkpoint.load(request.weights, choose_device(request.device))
-    device = next(weights.denoiser.parameters()).device
     settings = settings_for(weights.sampling, request.preset, request.options | _template(request))
-    workers, records = workers_for(request.workers, records, settings.num_confs, device)
+    workers, records = workers_for(request.workers, records, settings.num_confs, weights.device)
     if request.verbose:
         sampler, start = settings.sampler, settings.start
         say(
             f"weights {weights.name} (sha256 {weights.sha256[:12]}), {sampler.sampler} with {sampler.num_steps} steps "
-            f"from {start.start}, seed {settings.seed}, {device}, {counted(workers, 'process', 'es')}"
+            f"from {start.start}, seed {settings.seed}, {weights.device}, {counted(workers, 'process', 'es')}"
         )
     if workers == 1:
         return generate_serial(records, weights, settings)

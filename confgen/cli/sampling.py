@@ -78,6 +78,5 @@ def _record(asked: ConformerSet) -> Record:
 
 
 def _workers(sampling: Sampling, records: Sequence[Record], counts: Sequence[int]) -> int:
-    device = next(sampling.weights.denoiser.parameters()).device
     mean = max(1, sum(counts) // max(1, len(counts)))
-    return workers_for(sampling.workers, iter(records), mean, device)[0]
+    return workers_for(sampling.workers, iter(records), mean, sampling.weights.device)[0]
