@@ -26,7 +26,9 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset("the least time: fewer steps, and nothing in the place of duplicates", {"steps": 3, "rms": 0.0}),
+    "fast": Preset(
+        "the least time: fewer steps, and nothing in the place of duplicates", {"steps": 3, "rounds": 1, "rms": 0.0}
+    ),
     "ensemble": Preset("more found, at twice the time and a little less precise", {"pool": 3}),
     "docking": Preset(
         "shapes that a protein may bind: many, apart, from minima in water",
