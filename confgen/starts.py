@@ -100,7 +100,9 @@ def _minima(
         return _medoids(mol, pos, count)
     if len(minima) >= count:
         return _medoids(mol, minima, count)
-    others = _relaxed(mol, different, deadline, core, other_medium(dielectric))
+    others = None
+    if mmff94s(with_positions(mol, different[:1])) is not None:  # UFF knows no media, and would give the same again
+        others = _relaxed(mol, different, deadline, core, other_medium(dielectric))
     every = minima if others is None else np.concatenate((minima, others))
     more = distinct(with_positions(mol, every), range(len(every)), SAME_MINIMUM)[len(minima) :]
     every = np.concatenate((minima, _medoids(mol, every[more], count - len(minima))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,3 +115,18 @@ def test_where_vacuum_has_too_few_minima_those_in_water_follow() -> None:
     assert charged is not None
     energies = charged.energies(starts)
     assert energies[0] < energies[int(apart.argmax())] - 10.0
+
+
+def test_uff_relaxes_once_since_it_knows_no_medium(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[float | None] = []
+    true_relaxed = starts._relaxed
+
+    def counted(mol: Any, pos: Any, deadline: Any, core: Any, dielectric: float | None) -> Any:
+        calls.append(dielectric)
+        return true_relaxed(mol, pos, deadline, core, dielectric)
+
+    monkeypatch.setattr(starts, "_relaxed", counted)
+    representative_starts(read_molecule("B(O)(O)c1ccccc1"), range(4), 1, relaxed=True)
+    assert calls == [None]
+    representative_starts(read_molecule("c1ccccc1"), range(4), 1, relaxed=True)
+    assert calls == [None, None, 80.0]
