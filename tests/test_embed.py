@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from confgen.embed import CORE_NEAR, GIVE_UP, MAX_SEED, WAYS, embed, embed_core
+from confgen.embed import CORE_NEAR, GIVE_UP, LOT, MAX_SEED, WAYS, embed, embed_core
 from confgen.molecule import is_token, read_molecule, with_positions
 from confgen.scaffold import Core, deviation
 from confgen.validity import check
@@ -27,6 +27,29 @@ def test_a_conformer_follows_from_its_own_seed_alone() -> None:
     mol = read_molecule(BUTANOL)
     together, alone = embed(mol, [5, 2**62, 9])[1], embed(mol, [2**62])[0]
     np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("first", [40, MAX_SEED - 5, 2**63 - 10])
+def test_successive_seeds_give_what_each_gives_alone(first: int) -> None:
+    mol = read_molecule("CC(=O)NCC(O)c1ccccc1")
+    seeds = range(first, first + LOT + 3)
+    together = embed(mol, seeds)
+    np.testing.assert_array_equal(together, [embed(mol, [seed])[0] for seed in seeds])
+
+
+def test_a_lot_in_which_one_fails_is_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    mol = read_molecule(BUTANOL)
+    wanted = embed(mol, range(5))
+    lots = []
+
+    def short(own: Chem.Mol, count: int, _: rdDistGeom.EmbedParameters) -> list[int]:
+        lots.append(count)
+        own.RemoveAllConformers()
+        return list(range(count - 1))
+
+    monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", short)
+    np.testing.assert_array_equal(embed(mol, range(5)), wanted)
+    assert lots
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 2), (2**62, 2**62 + 1), LAST])
