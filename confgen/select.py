@@ -77,34 +77,40 @@ def _usable(energies: Sequence[float] | np.ndarray, total: int) -> np.ndarray:
     return np.where(finite, usable - (usable[finite].min() if finite.any() else 0.0), np.inf)
 
 
-def k_medoids(distance: np.ndarray, count: int, fixed: Sequence[int] = ()) -> list[int]:
-    """The `count` conformers that stand for all best: the sum of distances to the nearest of them is smallest.
+def k_medoids(
+    distance: np.ndarray, count: int, fixed: Sequence[int] = (), weights: np.ndarray | None = None
+) -> list[int]:
+    """The `count` conformers that stand for all best: the weighed sum of distances to the nearest of them is smallest.
 
     `fixed` ones are chosen in any case and come first; of the others, what comes first was the best to add to those
     before it. A local optimum: a greedy choice, then exchanges of one chosen for one other conformer while that helps,
     always the best such exchange (PAM).
 
     distance: (M, M), as RMSDs in angstrom; those that are not finite count as very far.
+    weights:  (M,), how much it counts that a conformer has one near it; all alike if None.
     Source:   Kaufman and Rousseeuw, Finding Groups in Data, Wiley 1990, chapter 2; all exchanges at once after
               Schubert and Rousseeuw, Inf. Syst. 2021, 101, 101804.
     """
     cost = np.nan_to_num(distance, nan=1e6, posinf=1e6)
+    weight = np.ones(len(cost)) if weights is None else np.asarray(weights, dtype=np.float64)
     chosen = list(fixed)[:count]
     nearest = cost[chosen].min(axis=0) if chosen else np.full(len(cost), np.inf)
     while len(chosen) < min(count, len(cost)):
-        sums = np.minimum(cost, nearest).sum(axis=1)
+        sums = np.minimum(cost, nearest) @ weight
         sums[chosen] = np.inf
         chosen.append(int(sums.argmin()))
         nearest = np.minimum(nearest, cost[chosen[-1]])
     while len(fixed) < len(chosen) < len(cost):
-        place, new, gain = _best_exchange(cost, chosen, len(fixed))
-        if gain <= 1e-9 * max(1.0, float(cost[chosen].min(axis=0).sum())):
+        place, new, gain = _best_exchange(cost, chosen, len(fixed), weight)
+        if gain <= 1e-9 * max(1.0, float(cost[chosen].min(axis=0) @ weight)):
             break
         chosen[place] = new
     return chosen
 
 
-def _best_exchange(cost: np.ndarray, chosen: list[int], num_fixed: int) -> tuple[int, int, float]:
+def _best_exchange(
+    cost: np.ndarray, chosen: list[int], num_fixed: int, weight: np.ndarray
+) -> tuple[int, int, float]:
     """The place among the chosen, what to put there instead, and by how much that lowers the sum.
 
     Putting a conformer in helps those that it is nearer to than their first; taking one out costs its own followers
@@ -116,10 +122,10 @@ def _best_exchange(cost: np.ndarray, chosen: list[int], num_fixed: int) -> tuple
     place = rank[0]
     first = own[place, rows]
     second = own[rank[1], rows] if len(chosen) > 1 else np.full(len(cost), max(float(cost.max()), 0.0))
-    put_in = np.maximum(first - cost, 0.0).sum(axis=1)  # (M,)
-    taken_out = np.bincount(place, second - first, minlength=len(chosen))  # (count,)
+    put_in = np.maximum(first - cost, 0.0) @ weight  # (M,)
+    taken_out = np.bincount(place, (second - first) * weight, minlength=len(chosen))  # (count,)
     followers = np.zeros((len(cost), len(chosen)))
-    followers[rows, place] = 1.0
+    followers[rows, place] = weight
     saved = (second - np.clip(cost, first, second)) @ followers  # (M, count)
     gain = put_in[:, None] - taken_out + saved
     gain[chosen] = -np.inf

@@ -53,6 +53,15 @@ def test_no_exchange_of_one_conformer_improves_the_choice() -> None:
     assert cost(distance, chosen) <= min(cost(distance, other) for other in others) + 1e-9
 
 
+def test_weights_count_as_copies_would() -> None:
+    points = np.random.default_rng(4).normal(size=(12, 2))
+    copies = np.arange(12) % 3 + 1
+    repeated = np.repeat(points, copies, axis=0)
+    weighed = k_medoids(np.linalg.norm(points[:, None] - points, axis=-1), 4, weights=copies)
+    among_copies = k_medoids(np.linalg.norm(repeated[:, None] - repeated, axis=-1), 4)
+    assert weighed == np.repeat(np.arange(12), copies)[among_copies].tolist()
+
+
 @pytest.mark.parametrize(("count", "chosen"), [(0, []), (3, [0, 1, 2]), (7, [0, 1, 2])])
 def test_none_and_all_can_be_chosen(count: int, chosen: list[int]) -> None:
     assert sorted(k_medoids(spread(np.array([0.0, 1.0, 5.0])), count)) == chosen

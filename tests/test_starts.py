@@ -22,11 +22,11 @@ FLEXIBLE = "CCOC(=O)CCCN"
 
 def test_a_pool_of_one_is_what_rdkit_makes() -> None:
     mol = read_molecule(FLEXIBLE)
-    np.testing.assert_array_equal(representative_starts(mol, SEEDS, 1), embed(mol, SEEDS))
+    np.testing.assert_array_equal(representative_starts(mol, SEEDS, 1), embed(mol, SEEDS, quick=True))
 
 
 def test_starts_of_a_pool_stand_for_other_conformers_better() -> None:
-    mol = read_molecule("CC(C)CC(=O)Nc1ccccc1CC")
+    mol = read_molecule("CC(C)CC(=O)NCCc1ccccc1CC")
     others = with_positions(mol, np.array(embed(mol, range(1000, 1060))))
     covered = []
     for pool in (1, 6):
@@ -68,6 +68,22 @@ def test_relaxed_starts_are_minima_that_differ() -> None:
         [0] * 4, abs=0.05
     )
     assert len(distinct(pool, range(4), SAME_MINIMUM)) == 4
+
+
+@pytest.mark.parametrize(("crowds", "first"), [([1.0, 1.0, 1.0], 1), ([25.0, 1.0, 1.0], 0), ([1.0, 1.0, 25.0], 2)])
+def test_one_start_lies_where_most_conformers_ended(
+    crowds: list[float], first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starts, "distances", lambda _: np.abs(np.subtract.outer(range(3), range(3))))
+    mol = read_molecule("CC")
+    pos = np.random.default_rng(0).normal(size=(3, mol.GetNumAtoms(), 3))
+    [chosen] = starts._covering(mol, starts.Minima(pos, np.array(crowds)), 1)
+    np.testing.assert_array_equal(chosen, pos[first])
+
+
+def test_conformers_count_for_the_nearest_minimum() -> None:
+    distance = np.abs(np.subtract.outer([0.0, 0.1, 5.0, 5.2, 9.0], [0.0, 0.1, 5.0, 5.2, 9.0]))
+    assert starts._crowds(distance, [3, 0], np.array([1.0, 2.0, 3.0, 1.0, 1.0])).tolist() == [5.0, 3.0]
 
 
 def test_a_molecule_with_one_minimum_starts_there_every_time() -> None:
@@ -121,9 +137,9 @@ def test_uff_relaxes_once_since_it_knows_no_medium(monkeypatch: pytest.MonkeyPat
     calls: list[float | None] = []
     true_relaxed = starts._relaxed
 
-    def counted(mol: Any, pos: Any, deadline: Any, core: Any, dielectric: float | None) -> Any:
+    def counted(mol: Any, pos: Any, crowds: Any, deadline: Any, core: Any, dielectric: float | None) -> Any:
         calls.append(dielectric)
-        return true_relaxed(mol, pos, deadline, core, dielectric)
+        return true_relaxed(mol, pos, crowds, deadline, core, dielectric)
 
     monkeypatch.setattr(starts, "_relaxed", counted)
     representative_starts(read_molecule("B(O)(O)c1ccccc1"), range(4), 1, relaxed=True)
