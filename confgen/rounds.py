@@ -14,12 +14,13 @@ from rdkit import Chem
 from confgen.checkpoint import Weights
 from confgen.drafts import Drafts, conformer_seed, core_of, repair, sample_wrong
 from confgen.errors import MoleculeError
+from confgen.minima import other_medium
 from confgen.molecule import label, positions, with_positions
 from confgen.relax import Relaxed, relax
 from confgen.scaffold import Core
 from confgen.select import Choice, choose
 from confgen.settings import SCORING, GenerateSettings
-from confgen.starts import no_coordinates, other_medium
+from confgen.starts import no_coordinates
 
 MAX_ROUNDS = 4
 LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round

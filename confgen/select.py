@@ -108,9 +108,7 @@ def k_medoids(
     return chosen
 
 
-def _best_exchange(
-    cost: np.ndarray, chosen: list[int], num_fixed: int, weight: np.ndarray
-) -> tuple[int, int, float]:
+def _best_exchange(cost: np.ndarray, chosen: list[int], num_fixed: int, weight: np.ndarray) -> tuple[int, int, float]:
     """The place among the chosen, what to put there instead, and by how much that lowers the sum.
 
     Putting a conformer in helps those that it is nearer to than their first; taking one out costs its own followers

@@ -61,6 +61,7 @@ LAYERS = {
     "denoiser": 3,
     "prior": 3,
     "schedule": 3,
+    "minima": 3,
     "select": 3,
     "starts": 3,
     "scores": 3,

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from confgen import starts
+from confgen import minima, starts
 from confgen.distinct import distinct
 from confgen.embed import embed
 from confgen.forcefields import minimise, mmff94s
+from confgen.minima import SAME_MINIMUM
 from confgen.molecule import read_molecule, with_positions
 from confgen.rmsd import rmsd_heavy_matrix
-from confgen.starts import SAME_MINIMUM, representative_starts
+from confgen.starts import representative_starts
 
 SEEDS = [11, 2**62, 5, 3]
 FLEXIBLE = "CCOC(=O)CCCN"
@@ -74,16 +75,16 @@ def test_relaxed_starts_are_minima_that_differ() -> None:
 def test_one_start_lies_where_most_conformers_ended(
     crowds: list[float], first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starts, "distances", lambda _: np.abs(np.subtract.outer(range(3), range(3))))
+    monkeypatch.setattr(minima, "distances", lambda _: np.abs(np.subtract.outer(range(3), range(3))))
     mol = read_molecule("CC")
     pos = np.random.default_rng(0).normal(size=(3, mol.GetNumAtoms(), 3))
-    [chosen] = starts._covering(mol, starts.Minima(pos, np.array(crowds)), 1)
+    [chosen] = minima._covering(mol, minima.Minima(pos, np.array(crowds)), 1)
     np.testing.assert_array_equal(chosen, pos[first])
 
 
 def test_conformers_count_for_the_nearest_minimum() -> None:
     distance = np.abs(np.subtract.outer([0.0, 0.1, 5.0, 5.2, 9.0], [0.0, 0.1, 5.0, 5.2, 9.0]))
-    assert starts._crowds(distance, [3, 0], np.array([1.0, 2.0, 3.0, 1.0, 1.0])).tolist() == [5.0, 3.0]
+    assert minima._crowds(distance, [3, 0], np.array([1.0, 2.0, 3.0, 1.0, 1.0])).tolist() == [5.0, 3.0]
 
 
 def test_a_molecule_with_one_minimum_starts_there_every_time() -> None:
@@ -135,13 +136,13 @@ def test_where_vacuum_has_too_few_minima_those_in_water_follow() -> None:
 
 def test_uff_relaxes_once_since_it_knows_no_medium(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[float | None] = []
-    true_relaxed = starts._relaxed
+    true_relaxed = minima._relaxed
 
     def counted(mol: Any, pos: Any, crowds: Any, deadline: Any, core: Any, dielectric: float | None) -> Any:
         calls.append(dielectric)
         return true_relaxed(mol, pos, crowds, deadline, core, dielectric)
 
-    monkeypatch.setattr(starts, "_relaxed", counted)
+    monkeypatch.setattr(minima, "_relaxed", counted)
     representative_starts(read_molecule("B(O)(O)c1ccccc1"), range(4), 1, relaxed=True)
     assert calls == [None]
     representative_starts(read_molecule("c1ccccc1"), range(4), 1, relaxed=True)
