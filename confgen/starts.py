@@ -5,13 +5,14 @@ The latter is there if the input had 3D coordinates (see `confgen.molecule`); dr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 from rdkit import Chem
 
 from confgen.distinct import distances
-from confgen.embed import LARGE, embed, embed_core
+from confgen.embed import embed, embed_core
 from confgen.errors import MoleculeError
 from confgen.minima import minima_of
 from confgen.molecule import label, positions, with_positions
@@ -20,6 +21,7 @@ from confgen.select import k_medoids
 from confgen.stereo import elements
 from confgen.stereo_tags import stereo_from_3d
 
+LARGE = 150  # atoms from which the pool is as many as are asked for: each takes a second, and none stands for others
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
 
 
@@ -50,19 +52,34 @@ def representative_starts(
     """
     if pool == 1 and not relaxed:
         return _embedded(mol, seeds, deadline, core)
-    pool = 1 if mol.GetNumAtoms() >= LARGE else pool  # each takes seconds, and none stands for others
+    pool = 1 if mol.GetNumAtoms() >= LARGE else pool
     starts: list[np.ndarray | None] = []
     for first in range(0, len(seeds), BLOCK):
         if starts and all(pos is None for pos in starts):
             return [None] * len(seeds)
         block = seeds[first : first + BLOCK]
-        candidate_seeds = range(block[0], block[0] + pool * len(block))  # successive ones are embedded sooner
-        found = _embedded(mol, candidate_seeds, deadline, core)
-        known = np.array([pos for pos in found if pos is not None]).reshape(-1, mol.GetNumAtoms(), 3)
+        known = _candidates(mol, block[0], len(block), pool, deadline, core)
         minima = minima_of(mol, known, len(block), deadline, core, dielectric) if relaxed else None
         chosen = _medoids(mol, known, len(block)) if minima is None else minima
         starts += [*chosen, *[None] * (len(block) - len(chosen))]
     return starts
+
+
+def _candidates(
+    mol: Chem.Mol, seed: int, count: int, pool: int, deadline: float | None, core: Core | None
+) -> np.ndarray:
+    """Positions (K, N, 3), K at most `pool` times `count`, from successive seeds, which are embedded sooner.
+
+    More than `count` are made in the first half of the time only: the rest is to be relaxed and sampled from.
+    """
+    first = _embedded(mol, range(seed, seed + count), deadline, core)
+    found = [pos for pos in first if pos is not None]
+    if found and pool > 1:
+        now = time.monotonic()
+        soon = None if deadline is None else now + (deadline - now) / 2
+        more = _embedded(mol, range(seed + count, seed + pool * count), soon, core)
+        found += [pos for pos in more if pos is not None]
+    return np.array(found).reshape(-1, mol.GetNumAtoms(), 3)
 
 
 def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:

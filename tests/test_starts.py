@@ -58,6 +58,14 @@ def test_after_the_deadline_no_start_is_made() -> None:
     assert representative_starts(mol, SEEDS, 3, deadline=time.monotonic() - 1) == [None] * len(SEEDS)
 
 
+def test_what_is_not_needed_leaves_time_for_what_follows() -> None:
+    mol = read_molecule("CC(C)CC(=O)NCCc1ccccc1CC")
+    began = time.monotonic()
+    found = representative_starts(mol, range(1, 4), 10_000, deadline=began + 1.0, relaxed=True)
+    assert [pos is not None for pos in found] == [True] * 3
+    assert time.monotonic() - began < 3.0
+
+
 def test_relaxed_starts_are_minima_that_differ() -> None:
     mol = read_molecule("CCCOC(=O)CC")
     starts = [pos for pos in representative_starts(mol, range(4), 3, relaxed=True) if pos is not None]
