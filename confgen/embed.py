@@ -124,7 +124,7 @@ def _embed_lot(
 
     What RDKit prepares for a molecule it then prepares once, which is a tenth to a third of the time.
     """
-    parameters.randomSeed = seeds[0] % MAX_SEED + 1  # type: ignore[assignment]
+    parameters.randomSeed = seeds[0] % MAX_SEED  # type: ignore[assignment]
     if not _take(parameters, WAYS[0], until):
         return []
     try:
@@ -138,7 +138,7 @@ def _embed_lot(
 
 def _embed_one(mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float) -> np.ndarray | None:
     """Positions by the first way that succeeds before `until`; ways that share what hindered one are passed over."""
-    parameters.randomSeed = seed % MAX_SEED + 1  # type: ignore[assignment]
+    parameters.randomSeed = seed % MAX_SEED  # type: ignore[assignment]
     strained = scatter = False
     for way in WAYS:
         if (strained and way.knowledge) or (scatter and not way.random_start):
@@ -164,7 +164,7 @@ def _parameters(core: Core | None, within: np.ndarray | None, quick: bool) -> rd
     """
     parameters = rdDistGeom.ETKDGv3()
     parameters.trackFailures = True  # type: ignore[assignment]
-    parameters.enableSequentialRandomSeeds = True  # type: ignore[assignment]
+    parameters.enableSequentialRandomSeeds = True  # type: ignore[assignment] # the first seed is then one more
     parameters.optimizerForceTol = QUICK_TOLERANCE if quick else TOLERANCE  # type: ignore[assignment]
     if core is not None:
         places = {int(a): Point3D(*p) for a, p in zip(core.atoms, core.positions.tolist(), strict=True)}

@@ -26,7 +26,7 @@ from provenance import command_line, commit, processor
 from rdkit import Chem
 
 import confgen
-from confgen import drafts, embed, propose, starts
+from confgen import drafts, embed, minima, propose, starts
 from confgen.errors import ConfgenError
 from confgen.hydrogens import complete
 from confgen.reflect import reflected
@@ -36,7 +36,8 @@ from confgen.validity import check
 
 STAGES: dict[str, tuple[Callable[..., object], ...]] = {
     "distance geometry (RDKit)": (embed.embed, embed.embed_core),
-    "MMFF94s of the starts": (starts._relaxed,),
+    "MMFF94s of the starts": (minima._relaxed,),
+    "choice of the starts": (minima._covering, starts._medoids),
     "network and sampler": (propose._sample,),
     "hydrogens": (complete,),
     "checks": (check,),
