@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from confgen.errors import CannotStart
+from confgen.errors import CannotStart, InputError
 
 Record = TypeVar("Record")
 
@@ -25,7 +25,20 @@ def read(path: Path | None, kind: type[Record]) -> list[Record]:
     whole = text[: text.rfind("\n") + 1]
     if path is not None and whole != text:
         path.write_text(whole, encoding="utf-8")
-    return [kind(**json.loads(line)) for line in whole.splitlines()]
+    return _parsed(whole, kind)
+
+
+def kept(path: Path, kind: type[Record]) -> list[Record]:
+    """The records of a run that is only looked at and may still go on: the file is left alone. Raises InputError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return _parsed(text[: text.rfind("\n") + 1], kind)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: no records can be read ({error}); give the file that table.py wrote") from error
+
+
+def _parsed(text: str, kind: type[Record]) -> list[Record]:
+    return [kind(**json.loads(line)) for line in text.splitlines()]
 
 
 def opened(path: Path | None) -> IO[str]:

@@ -5,7 +5,8 @@
 
 FOLDER holds the Parquet files of SETS. On sets of ensembles exactly 2K conformers are asked for where K references are
 looked at; on bioactive ones, whose reference is the shape of a ligand in a crystal, 10, 50 and 200 in runs of their
-own. One core; every method in a process of its own. How one molecule is measured and scored: see quality.py.
+own. One core; every method in a process of its own. How one molecule is measured and scored: see quality.py. Where a
+method fails, by class of molecule, from these records: see failures.py.
 """
 
 from __future__ import annotations
