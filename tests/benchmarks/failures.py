@@ -55,7 +55,6 @@ MEANING = (
 )
 TOLD = ("charge", "rings", "elements")  # of the classes, in the lists
 PANEL = (360, 280)  # pixels
-LEGEND = 0.16  # share of a panel's height
 ABREAST = 5
 
 
@@ -212,16 +211,14 @@ def _label(pair: Pair) -> str:
 
 
 def draw(groups: dict[str, Sequence[Pair]], target: Path) -> None:
-    """The molecules of every group as a PNG grid of depictions."""
+    """The molecules of every group as a PNG grid of depictions, each with the AMR-R of both methods."""
     legends = {
-        f"{group} {number}: {_label(pair)}\nAMR-R {_beside(pair.own.amr_r, pair.peer.amr_r)}": pair.smiles
+        f"{group} {number}: {pair.own.id}, {_beside(pair.own.amr_r, pair.peer.amr_r)} A": pair.smiles
         for group, chosen in groups.items()
         for number, pair in enumerate(chosen, 1)
     }
     mols = [Chem.MolFromSmiles(smiles) for smiles in legends.values()]
-    options = Draw.MolDrawOptions()
-    options.legendFraction = LEGEND
-    image = Draw.MolsToGridImage(mols, ABREAST, PANEL, list(legends), returnPNG=True, drawOptions=options)
+    image = Draw.MolsToGridImage(mols, ABREAST, PANEL, list(legends), returnPNG=True)
     target.write_bytes(image)
 
 
