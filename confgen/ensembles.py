@@ -24,7 +24,7 @@ from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
 from confgen.textfile import READ_ERRORS, cause, open_text
 
-OPTIONAL = ("name", "id", "energies", "boltzmann_weight")  # columns of a Parquet file
+OPTIONAL = ("name", "id", "energies", "boltzmann_weight", "tags")  # columns of a Parquet file
 ROWS = 64  # of a Parquet file held at once
 PICKLES = (".pickle", ".pkl", ".pckl")
 JSON_LINES = (".jsonl", ".ndjson")
@@ -38,7 +38,7 @@ class ConformerSet:
 
     name, origin:  title or id; where it stood: `ref.parquet row 3`, `gen.sdf record 1`.
     mol:       with the hydrogens that the file has; its tags are the stereochemistry asked for (by a SMILES) or,
-               without one, that of the first conformer.
+               without one, that of the first conformer. Its properties are the tags that the input of confgen had.
     energies:  (K,) kcal/mol, relative.     weights: (K,) Boltzmann, sum 1.
     error:     why mol is None.     notes: what was left out of it, one line each.
     """
@@ -107,6 +107,7 @@ def _from_json(line: str, origin: str) -> ConformerSet:
         pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
         energies = _relative(_complete(row.get("energies_kcal_mol"), len(pos)))
         weights = _normalised(_complete(row.get("boltzmann_weights"), len(pos)), energies)
+        _set_tags(mol, row.get("tags"))
     except MoleculeError as error:
         return ConformerSet(name, origin, None, error=error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -149,12 +150,23 @@ def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:
             raise MoleculeError(f"{label(mol)}: has {len(pos)} coordinates for {count} conformers of {num_atoms} atoms")
     except MoleculeError as error:
         return ConformerSet(name, origin, None, error=error)
-    energies, weights = (row[key].as_py() if key in row else None for key in ("energies", "boltzmann_weight"))
+    energies, weights, tags = (row[key].as_py() if key in row else None for key in OPTIONAL[2:])
+    _set_tags(mol, tags)
     relative = _relative(_complete(energies, count))
     mol = with_positions(mol, pos.reshape(count, num_atoms, 3))
     return ConformerSet(
         name or row["smiles"].as_py(), origin, mol, relative, _normalised(_complete(weights, count), relative)
     )
+
+
+def _set_tags(mol: Mol, tags: object) -> None:
+    """Gives the molecule, in place, the tags of a dictionary or of a JSON object as text; what is neither has none."""
+    try:
+        told = json.loads(tags) if isinstance(tags, str) else tags
+    except ValueError:
+        return
+    for tag, text in told.items() if isinstance(told, dict) else ():
+        mol.SetProp(str(tag), str(text))
 
 
 def _from_directory(path: Path) -> Iterator[ConformerSet]:

@@ -62,7 +62,8 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     """One extended XYZ frame per conformer, readable by ASE; name, SMILES, charge and tags in the comment line.
 
     `mapped_smiles` has every atom, numbered from 1 by its line in the frame. Since readers take a name such as 007 for
-    a number, `confgen` is a JSON object with the exact name, the origin and the tags of the input.
+    a number, `confgen` is a JSON object with the exact name, the origin and the tags of the input. What is empty (no
+    name, no failed checks) is left out.
     """
     import ase
     import ase.io
@@ -73,7 +74,7 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     frames = []
     for conformer, tags in zip(mol.GetConformers(), conformer_tags(ensemble, mol), strict=True):
         atoms = ase.Atoms(numbers=numbers, positions=conformer.GetPositions())
-        atoms.info = {
+        info = {
             "name": ase_text(one_line(ensemble.name)),
             "smiles": ase_text(smiles),
             "charge": Chem.GetFormalCharge(mol),
@@ -81,6 +82,7 @@ def xyz_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
             "mapped_smiles": ase_text(mapped),
             "confgen": exact,  # ASE reads text that begins with _JSON as such
         }
+        atoms.info = {key: value for key, value in info.items() if value != ""}  # ASE takes the next entry for it
         frames.append(atoms)
     text = io.StringIO()
     ase.io.write(text, frames, format="extxyz")

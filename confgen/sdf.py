@@ -17,7 +17,7 @@ from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
 from confgen.molecule import from_molblock, from_smiles, positions, sd_tags
 from confgen.readers import sdf_blocks
-from confgen.record_tags import SMILES_TAG
+from confgen.record_tags import SMILES_TAG, kept_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
 
 ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title
@@ -102,7 +102,10 @@ def _group(block: str, origin: str) -> Group:
     except MoleculeError as error:
         return Group(title, origin, None, error=error)
     (layout, _), tags = _parts(block), dict(sd_tags(block))
-    return Group(title, origin, _as_asked(mol, tags.get(SMILES_TAG, "")), layout, [positions(mol)[0]], [tags])
+    asked = _as_asked(mol, tags.get(SMILES_TAG, ""))
+    for tag, text in kept_tags(mol).items():
+        asked.SetProp(tag, text)
+    return Group(title, origin, asked, layout, [positions(mol)[0]], [tags])
 
 
 def _as_asked(mol: Mol, smiles: str) -> Mol:

@@ -17,6 +17,7 @@ from rdkit import Chem
 from confgen.candidates import candidates
 from confgen.ensembles import read_ensembles
 from confgen.errors import InputError
+from confgen.record_tags import kept_tags
 from confgen.writer import write_ensembles
 
 KINDS = {
@@ -90,6 +91,35 @@ def test_tags_of_the_input_are_in_every_format(tmp_path: Path) -> None:
     assert ase.io.read(tmp_path / "out.xyz", 0, format="extxyz").info["confgen"]["tags"] == TAGS
     assert json.loads((tmp_path / "out.jsonl").read_text())["tags"] == TAGS
     assert json.loads(pq.read_table(tmp_path / "out.parquet")["tags"][0].as_py()) == TAGS
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_tags_of_the_input_are_read_from_each_format(ending: str, tmp_path: Path) -> None:
+    mol = molecule("C[C@@H](F)Cl")
+    for tag, value in TAGS.items():
+        mol.SetProp(tag, value)
+    write_ensembles([Ensemble(mol)], tmp_path / f"out.{ending}")
+    (found,) = read_ensembles(tmp_path / f"out.{ending}")
+    assert found.mol is not None
+    assert kept_tags(found.mol) == TAGS
+
+
+@pytest.mark.parametrize("tags", ["", "no JSON", "[1]", "null"])
+def test_tags_that_are_none_are_passed_over(tags: str, tmp_path: Path) -> None:
+    write_ensembles([Ensemble(molecule("CCO"))], tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    column = table.schema.get_field_index("tags")
+    pq.write_table(table.set_column(column, "tags", [[tags]]), tmp_path / "other.parquet")
+    (found,) = read_ensembles(tmp_path / "other.parquet")
+    assert found.mol is not None
+    assert kept_tags(found.mol) == {}
+
+
+def test_what_is_empty_takes_nothing_with_it_in_xyz(tmp_path: Path) -> None:
+    write_ensembles([Ensemble(molecule("CCO"), name="")], tmp_path / "out.xyz")
+    frame = ase.io.read(tmp_path / "out.xyz", 0, format="extxyz")
+    assert (frame.info["smiles"], frame.info["source"], frame.info["valid"]) == ("CCO", "network", True)
+    assert {"name", "failed_checks"}.isdisjoint(frame.info)
 
 
 @pytest.mark.parametrize("ending", FORMATS)
