@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
@@ -197,6 +197,12 @@ def around(chosen: Sequence[Case], sigma: float, asked: int, seed: int, weights:
     return found
 
 
+def logged(log: IO[str], record: Record) -> Record:
+    """The record, which is written."""
+    jsonl.add(log, record)
+    return record
+
+
 def row(own: Sequence[Record]) -> list[str]:
     """Cells of COLUMNS: one method on all molecules."""
     aligned = [value for r in own for value in r.aligned]
@@ -278,11 +284,12 @@ def main(
                 lambda case: by_confgen(case, num_confs, seed, weights, folder),
                 lambda case: by_etkdg(case, num_confs, seed),
             ]
-            tables = [[method(case) for case in chosen] for method in methods]
+            tables = [[logged(log, method(case)) for case in chosen] for method in methods]
             levels = [float(sigma) for sigma in sigmas.split(",") if sigma]
-            around_input = [around(chosen, sigma, num_confs, seed, weights, folder) for sigma in levels]
-            for record in (record for own in (*tables, *around_input) for record in own):
-                jsonl.add(log, record)
+            around_input = [
+                [logged(log, record) for record in around(chosen, sigma, num_confs, seed, weights, folder)]
+                for sigma in levels
+            ]
     publish(document(chosen, tables, around_input), target)
 
 
