@@ -104,6 +104,13 @@ def test_a_row_counts_molecules_with_all_and_cores_held() -> None:
     assert (cells["max where written"], cells["outside RMSD"]) == ("0.5000", "1.00")
 
 
+def test_the_words_on_a_molecule_are_found() -> None:
+    messages = "note: a.smi:1 'b': 1 of 5\nnote: a.smi:2 'a': 2 of 5\nout.sdf: 3 conformers\n"
+    assert constrained.words_on("a", messages) == "note: a.smi:2 'a': 2 of 5"
+    assert constrained.words_on("c", messages) == "out.sdf: 3 conformers"
+    assert constrained.words_on("c", "") == ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Relaxed(Ensemble):
     """An ensemble with all that confgen says of conformers."""

@@ -104,8 +104,11 @@ def generate(arguments: Sequence[object], target: Path) -> tuple[Usage, list[Che
     return used, list(Chem.SDMolSupplier(str(target), removeHs=False)) if target.exists() else []
 
 
-def _last_words(used: Usage) -> str:
-    return (used.messages.strip().splitlines() or [f"exit code {used.exit_code}"])[-1][-300:]
+def words_on(name: str, messages: str) -> str:
+    """The first line of a program's messages that names the molecule; else the last one, none if there is none."""
+    lines = messages.strip().splitlines()
+    own = [line for line in lines if f"'{name}'" in line]
+    return (own or lines[-1:] or [""])[0][:300]
 
 
 def gathered(mol: Chem.Mol, order: Sequence[int], records: Sequence[Chem.Mol]) -> Chem.Mol:
@@ -149,7 +152,7 @@ def by_confgen(case: Case, asked: int, seed: int, weights: str, folder: Path) ->
     write_records(template, [case.template])
     options = ["--template", template, "-n", asked, "--seed", seed, "-w", weights]
     used, records = generate([source, *options], folder / "held.sdf")
-    said = _last_words(used) if len(records) < asked else ""
+    said = words_on(case.name, used.messages) if len(records) < asked else ""
     blank = dataclasses.replace(blank_of(case, CONFGEN, asked), cpu_s=round(used.cpu_s, 3), said=said)
     if not records:
         return blank
@@ -189,7 +192,7 @@ def around(chosen: Sequence[Case], sigma: float, asked: int, seed: int, weights:
     for case in chosen:
         blank = dataclasses.replace(blank_of(case, f"{sigma:g}", asked), cpu_s=round(used.cpu_s / len(chosen), 3))
         if case.name not in own:
-            found.append(dataclasses.replace(blank, said=_last_words(used)))
+            found.append(dataclasses.replace(blank, said=words_on(case.name, used.messages)))
             continue
         made = gathered(case.mol, range(case.mol.GetNumAtoms()), own[case.name])
         to_input = [round(value, 4) for value in rmsds(made, case.mol)]
