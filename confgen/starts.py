@@ -92,7 +92,7 @@ def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:
 def _embedded(
     mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None
 ) -> list[np.ndarray | None]:
-    return embed(mol, seeds, deadline=deadline, quick=True) if core is None else embed_core(mol, seeds, core, deadline)
+    return embed(mol, seeds, deadline=deadline) if core is None else embed_core(mol, seeds, core, deadline)
 
 
 def no_coordinates(mol: Chem.Mol) -> str:

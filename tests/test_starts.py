@@ -23,7 +23,7 @@ FLEXIBLE = "CCOC(=O)CCCN"
 
 def test_a_pool_of_one_is_what_rdkit_makes() -> None:
     mol = read_molecule(FLEXIBLE)
-    np.testing.assert_array_equal(representative_starts(mol, SEEDS, 1), embed(mol, SEEDS, quick=True))
+    np.testing.assert_array_equal(representative_starts(mol, SEEDS, 1), embed(mol, SEEDS))
 
 
 def test_starts_of_a_pool_stand_for_other_conformers_better() -> None:
