@@ -30,13 +30,13 @@ PRESETS = {
         "the least time: fewer steps from a smaller pool, and nothing in the place of duplicates",
         {"pool": 1, "steps": 3, "rounds": 1, "rms": 0.0},
     ),
-    "ensemble": Preset("a little more found, at nearly twice the time", {"pool": 10}),
+    "ensemble": Preset("a little more found, at twice the time", {"pool": 10}),
     "docking": Preset(
         "shapes that a protein may bind: many, apart, from minima in water",
         {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "dielectric": 80.0},
     ),
     "macrocycle": Preset(
-        "rings of nine atoms and more: a larger pool, and MMFF94s afterwards",
+        "rings of nine atoms and more: from minima of a pool, and MMFF94s afterwards",
         {"start": "mmff94s", "pool": 5, "relax": "mmff94s"},
     ),
     "spectroscopy": Preset(
