@@ -248,12 +248,12 @@ def test_a_signal_leaves_nothing_behind(
 
 EMBEDDING = """
 import os, subprocess, typer
-from rdkit import Chem
-from rdkit.Chem import rdDistGeom
 from confgen.cli.console import exits
-mol = Chem.AddHs(Chem.MolFromSmiles("C" * 60))  # half a second; RDKit itself would cancel it and say nothing
 try:
     with exits("too bad"):
+        from rdkit import Chem
+        from rdkit.Chem import rdDistGeom
+        mol = Chem.AddHs(Chem.MolFromSmiles("C" * 60))  # half a second; RDKit itself would cancel it and say nothing
         subprocess.Popen(["sh", "-c", f"sleep 0.2; kill -INT {os.getpid()}"])
         for seed in range(20):
             rdDistGeom.EmbedMolecule(mol, randomSeed=seed, useRandomCoords=True)
@@ -263,7 +263,8 @@ except typer.Exit as ended:
 
 
 def test_ctrl_c_is_heard_while_rdkit_embeds() -> None:
-    # In a process of its own: threads that were there before, as torch has them, would catch the signal.
+    # In a process of its own, and RDKit imported when the commands import it: a thread that was there before, as torch
+    # and NumPy's BLAS start them, does not block the signal and may catch it.
     run = subprocess.run([sys.executable, "-c", EMBEDDING], capture_output=True, text=True, timeout=60)
     assert run.returncode == 130
     assert run.stderr.splitlines()[-1] == "interrupted; too bad"
