@@ -88,14 +88,23 @@ def read_recipe(path: Path) -> Recipe:
 
     Paths in the file are taken from the folder in which the file lies.
     """
+    return recipe_of(path, read_tables(path))
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file as they stand there. InputError if it cannot be read or is no TOML."""
     try:
-        text = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give the TOML config of a training run"
         ) from error
     except ValueError as error:
         raise InputError(f"{path}: not valid TOML ({error})") from error
+
+
+def recipe_of(path: Path, text: dict[str, Any]) -> Recipe:
+    """The recipe that tables make, read from the file or changed since; checked as by `read_recipe`."""
     data = _table(path, text, "data")
     model = dict(_table(path, text, "model"))
     network = model.pop("network", "clofnet")
