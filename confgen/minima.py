@@ -18,7 +18,7 @@ from confgen.select import k_medoids
 COVERED = 0.4  # angstrom, RMSD within which a start covers what lies around it to two thirds
 SAME_MINIMUM = 0.3  # angstrom, heavy-atom RMSD below which two relaxed candidates count as one
 RELAXATION_STEPS = 300
-SCALE_KCAL_MOL = 7.0  # by how much a minimum is higher that counts 1/e of another
+SCALE_KCAL_MOL = 10.0  # by how much a minimum is higher that counts 1/e of another
 HOPELESS_KCAL_MOL = 1e6  # in the place of an energy that is not a number
 WATER = 80.0  # dielectric constant
 
