@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from confgen.checkpoint import networks
 from confgen.denoiser import LossSettings
@@ -131,8 +131,8 @@ def recipe_of(path: Path, text: dict[str, Any]) -> Recipe:
         batch=_section(path, "batch", BatchSettings, _table(path, text, "batch")),
         optim=_section(path, "optim", OptimSettings, _table(path, text, "optim")),
         sampling=_table(path, text, "sampling"),
-        cache=_fit(path, "data.cache", "Path", data.get("cache", ".cache")),
-        workers=_fit(path, "data.workers", "int", data.get("workers", 2)),
+        cache=_fit(path, "data.cache", Path, data.get("cache", ".cache")),
+        workers=_fit(path, "data.workers", int, data.get("workers", 2)),
     )
     _sensible(path, recipe)
     return recipe
@@ -157,8 +157,10 @@ def _sensible(path: Path, recipe: Recipe) -> None:
     _known(path, "sampling", known | {"start", *STARTS}, recipe.sampling)
     for start in STARTS:
         _known(path, f"sampling.{start}", known, _table(path, recipe.sampling, start))
-    _known(path, "model", {f.name for f in fields(ClofNetConfig)}, recipe.config)
-    model = ClofNetConfig(**recipe.config)
+    model = _section(path, "model", ClofNetConfig, recipe.config)
+    for name, value in asdict(model).items():
+        if not isinstance(value, str) and value <= 0:
+            raise InputError(f"{path}: model.{name} is {value}; give more than 0")
     if model.width % model.heads or model.vectors % model.heads:
         raise InputError(f"{path}: model.heads ({model.heads}) must divide model.width and model.vectors")
 
@@ -177,7 +179,8 @@ def _table(path: Path, text: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _section(path: Path, name: str, kind: type[Section], table: dict[str, Any]) -> Section:
     """A settings dataclass filled from a table; numbers may be written as integers."""
-    known = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    known = {f.name: hints[f.name] for f in fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
@@ -190,12 +193,14 @@ def _section(path: Path, name: str, kind: type[Section], table: dict[str, Any]) 
         raise InputError(f"{path}: {name}.{missing} is missing") from error
 
 
-def _fit(path: Path, name: str, kind: str, value: Any) -> Any:
+def _fit(path: Path, name: str, kind: Any, value: Any) -> Any:
     """The value as the type that the setting has."""
-    if kind == "Path" and isinstance(value, str):
+    if kind is Path and isinstance(value, str):
         return path.parent / value
-    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if type(value).__name__ == kind:
+    choices = get_args(kind)  # of a Literal
+    if value in choices or type(value) is kind:
         return value
-    raise InputError(f"{path}: {name} is {value!r}, but must be {'text' if kind == 'Path' else kind}")
+    wanted = " or ".join(map(repr, choices)) or ("text" if kind is Path else kind.__name__)
+    raise InputError(f"{path}: {name} is {value!r}, but must be {wanted}")

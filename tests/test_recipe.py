@@ -40,6 +40,10 @@ UNCHECKED = {
     "no noise at all": (SETS + "[noise]\nsigma_min = 0.0", "noise.sigma_min"),
     "a negative weight": (SETS + "weight = -1.0", "data.sets.weight"),
     "unknown setting of the network": (SETS + "[model]\nwidht = 32", "model.widht"),
+    "a frame that there is none of": (SETS + "[model]\nsecond_axis = 'positon'", "'learned' or 'position'"),
+    "text for the width": (SETS + "[model]\nwidth = 'big'", "model.width"),
+    "half a layer": (SETS + "[model]\nlayers = 1.5", "model.layers"),
+    "no vectors": (SETS + "[model]\nvectors = 0", "model.vectors"),
     "heads that do not divide the width": (SETS + "[model]\nheads = 7", "model.heads"),
     "unknown setting of the sampler": (SETS + "[sampling]\nstepps = 32", "sampling.stepps"),
 }
