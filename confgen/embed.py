@@ -83,6 +83,8 @@ def embed(
         parameters = _parameters(core, bounds(mol, shaped) if shaped else None)
         failed_lots = 0
         while len(results) < len(seeds):
+            if deadline is not None and time.monotonic() > deadline:
+                return results + [None] * (len(seeds) - len(results))
             failed = all(pos is None for pos in results)
             lot = seeds[len(results) :][: 1 if failed or failed_lots == FAILED_LOTS else LOT]
             found = _embed_lot(copy, lot, parameters, _until(limit_s, deadline)) if _successive(lot) else []

@@ -37,6 +37,12 @@ def test_successive_seeds_give_what_each_gives_alone(first: int) -> None:
     np.testing.assert_array_equal(together, [embed(mol, [seed])[0] for seed in seeds])
 
 
+def test_after_the_deadline_many_seeds_end_at_once() -> None:
+    began = time.monotonic()
+    assert embed(read_molecule(BUTANOL), range(50_000), deadline=began - 1) == [None] * 50_000
+    assert time.monotonic() - began < 5
+
+
 def test_a_lot_in_which_one_fails_is_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     mol = read_molecule(BUTANOL)
     wanted = embed(mol, range(5))
