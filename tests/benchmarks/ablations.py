@@ -167,10 +167,7 @@ def main(
 ) -> None:
     """Train variants of a recipe for the same CPU time and print a Markdown table."""
     with errors_told(), ExitStack() as stack:
-        if resume and log_file is None:
-            raise CannotStart("--resume needs the --json file of the earlier run")
-        if log_file is not None:
-            jsonl.refuse_existing(log_file, resume)
+        jsonl.refuse_existing(log_file, resume)
         torch.set_num_threads(threads)
         tables = read_tables(config)
         texts = {name: changed(tables, settings) for name, settings in split_variants(variants).items()}

@@ -13,9 +13,11 @@ from confgen.errors import CannotStart, InputError
 Record = TypeVar("Record")
 
 
-def refuse_existing(path: Path, resume: bool) -> None:
-    """Raises CannotStart if there are records already and the run is not to go on with them."""
-    if path.exists() and not resume:
+def refuse_existing(path: Path | None, resume: bool) -> None:
+    """Raises CannotStart if there are records that the run is not to go on with, or no file to go on with."""
+    if path is None and resume:
+        raise CannotStart("--resume needs the --json file of the earlier run")
+    if path is not None and path.exists() and not resume:
         raise CannotStart(f"{path}: exists; pass --resume to go on with it, or choose another name")
 
 

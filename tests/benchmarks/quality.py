@@ -195,10 +195,7 @@ def main(
 ) -> None:
     """Compare methods on the same molecules and print Markdown tables."""
     with errors_told(), ExitStack() as stack:
-        if resume and log_file is None:
-            raise CannotStart("--resume needs the --json file of the earlier run")
-        if log_file is not None:
-            jsonl.refuse_existing(log_file, resume)
+        jsonl.refuse_existing(log_file, resume)
         options = {"weights": weights, "seed": seed, "device": device, "limit_s": limit_s}
         ready = available(split_methods(methods), stack, **options)
         done = already_done(log_file, file.name, ready)
