@@ -52,7 +52,7 @@ def num_confs_auto(mol: Mol) -> int:
     Checked on 32 pools, of 30 to 150 conformers from RDKit's ETKDGv3 each, of 29 drug-like molecules. Shapes that
     differ by 0.5 angstrom, seen or still to be expected (Chao, Scand. J. Stat. 1984, 11, 265), are in the median 8 for
     f = 2 or 3, 55 for f = 4 or 5, 37 for f = 6, 430 from 7 on; they vary tenfold among molecules of the same f.
-    Of the reference conformers (DFT) that the MMFF94s minima of a pool of up to 100 reach within 0.75 angstrom, so many
+    Of the reference conformers that the MMFF94s minima of a pool of up to 100 reach within 0.75 angstrom, so many
     of them, chosen as starts are, reach 99%, half as many 97% and a quarter 88% (141 molecules with f up to 4.5).
     It also passes near the widely used 50, 200 and 300 for up to 7, up to 12 and more rotatable bonds.
     Source of those: Ebejer, Morris and Deane, J. Chem. Inf. Model. 2012, 52, 1146.
