@@ -1,7 +1,8 @@
 """Weights on disk: a folder with `model.safetensors`, `config.json` and a model card, verified when loaded.
 
 `config.json` names the network and its config, the sampler's settings that go with the weights, and the sha256 of the
-tensors. Nothing in the folder is executed: no pickle.
+tensors, and of `torsions.json` if there is a library of torsions beside them. Nothing in the folder is executed: no
+pickle.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from confgen import models
 from confgen.denoiser import Denoiser
 from confgen.errors import WeightsError
+from confgen.torsions import TorsionLibrary
 
 DEFAULT = "drugs"
+TENSORS, TORSIONS = "model.safetensors", "torsions.json"
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class Weights:
     """A denoiser ready to sample, with what its `config.json` says.
 
     name: as the user gave it.  sha256: of the tensor file.  sampling: settings chosen for these weights by measurement.
+    torsions: of the molecules that the denoiser was trained on, if they were counted.
     """
 
     denoiser: Denoiser
     name: str
     sha256: str
     sampling: dict[str, Any]
+    torsions: TorsionLibrary | None = None
 
     @property
     def device(self) -> torch.device:
@@ -87,33 +92,56 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:
     """
     folder = find(name)
     config = read_config(folder)
-    file = folder / "model.safetensors"
-    try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{file}: cannot be read ({error.strerror}); install the weights again") from error
-    if digest != config["sha256"]:
-        raise WeightsError(f"{file}: sha256 is {digest[:12]}..., not {config['sha256'][:12]}... as its config says; "
-                           "the file is damaged or was exchanged, install the weights again")  # fmt: skip
+    tensors = _verified(folder / TENSORS, config["sha256"])
+    torsions = _torsions(folder, config.get("torsions_sha256"))
     try:
         denoiser = Denoiser(config["network"], **config["config"])
-        denoiser.load_state_dict({key: value.float() for key, value in load_file(file).items()})
+        denoiser.load_state_dict({key: value.float() for key, value in load_tensors(tensors).items()})
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{folder}: weights do not fit the network {config['network']!r} ({reason})") from error
     denoiser = denoiser.to(device).eval().requires_grad_(False)
-    return Weights(denoiser=denoiser, name=folder.name, sha256=digest, sampling=config.get("sampling", {}))
+    return Weights(denoiser, folder.name, config["sha256"], config.get("sampling", {}), torsions)
+
+
+def _verified(file: Path, sha256: str) -> bytes:
+    """What is in a file of a weights folder. Raises WeightsError if its hash is another."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{file}: cannot be read ({error.strerror}); install the weights again") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256:
+        raise WeightsError(f"{file}: sha256 is {digest[:12]}..., not {sha256[:12]}... as its config says; "
+                           "the file is damaged or was exchanged, install the weights again")  # fmt: skip
+    return data
+
+
+def _torsions(folder: Path, sha256: str | None) -> TorsionLibrary | None:
+    if sha256 is None:
+        return None
+    try:
+        return TorsionLibrary.from_bytes(_verified(folder / TORSIONS, sha256))
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{folder / TORSIONS}: no library of torsions ({error}); install the weights again"
+        ) from error
 
 
 def save(
-    folder: Path, denoiser: Denoiser, state: Mapping[str, Tensor], sampling: dict[str, Any], training: dict[str, Any]
+    folder: Path,
+    denoiser: Denoiser,
+    state: Mapping[str, Tensor],
+    sampling: dict[str, Any],
+    training: dict[str, Any],
+    torsions: TorsionLibrary | None = None,
 ) -> None:
     """Writes a weights folder: the tensors of `state` as float16, and the config of `denoiser` beside them.
 
     training: what the model card and `confgen weights show` tell of the run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "model.safetensors"
+    file = folder / TENSORS
     tensors = save_tensors({key: value.detach().cpu().half().contiguous() for key, value in state.items()})
     temporary = file.with_suffix(".tmp")
     temporary.write_bytes(tensors)
@@ -125,6 +153,10 @@ def save(
         "parameters": sum(value.numel() for value in state.values()),
         "sha256": hashlib.sha256(tensors).hexdigest(),
     }
+    if torsions is not None:
+        library = torsions.to_bytes()
+        (folder / TORSIONS).write_bytes(library)
+        config["torsions_sha256"] = hashlib.sha256(library).hexdigest()
     temporary.replace(file)
     (folder / "config.tmp").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "config.tmp").replace(folder / "config.json")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from confgen.models.dense import DenseGraph
 from confgen.molecule import is_token, with_positions
 from confgen.parquet import read_batches
 from confgen.prior import harmonic_root
+from confgen.strayed import strayed
+from confgen.torsions import TorsionLibrary, library_of, together
 
-FORMAT = "confgen-pack-1"
+FORMAT = "confgen-pack-2"
 CHUNK = 256  # molecules that a process packs at once
 
 
@@ -38,7 +41,9 @@ class Pack:
 
     atoms, pairs, confs, rows: (molecules + 1,) offsets of the tokens, pairs, conformer positions and centres.
     node (sum N, 9), pair (sum N^2, 6) uint8;  bounds (sum N^2, 2), root (sum N^2,) float16;
-    pos (sum K N, 3) float32;  centres (sum C, 4) int16, wanted (sum C,) int8.
+    pos, starts (sum K N, 3) float32;  centres (sum C, 4) int16, wanted (sum C,) int8.
+    starts: where MMFF94s takes each conformer, see `strayed`; nan where that is of no use, or was not asked for.
+    torsions: of all conformers.
     """
 
     atoms: Tensor
@@ -50,17 +55,21 @@ class Pack:
     bounds: Tensor
     root: Tensor
     pos: Tensor
+    starts: Tensor
     centres: Tensor
     wanted: Tensor
+    torsions: TorsionLibrary
 
     @classmethod
     def load(cls, path: Path, device: str | torch.device = "cpu") -> Pack:
         """The pack of a file; on the CPU its arrays stay on disk and are paged in as they are used."""
         try:
             with safe_open(path, "pt", device=str(device)) as file:
-                if (file.metadata() or {}).get("format") != FORMAT:
+                notes = file.metadata() or {}
+                if notes.get("format") != FORMAT:
                     raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
-                return cls(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return cls(**tensors, torsions=TorsionLibrary.from_bytes(notes["torsions"].encode()))
         except (OSError, SafetensorError) as error:
             raise InputError(
                 f"{path}: cannot be read as a pack ({error}); delete it and let it be made again"
@@ -101,10 +110,17 @@ class Pack:
 
     def positions(self, chosen: Tensor, conformers: Tensor) -> Tensor:
         """Positions (B, M, 3) of one conformer (B,) of each chosen molecule (B,)."""
+        return self._of_conformers(self.pos, chosen, conformers)
+
+    def shifts(self, chosen: Tensor, conformers: Tensor) -> Tensor:
+        """How far the starts of these conformers lie from them, (B, M, 3) angstrom; nan for one without a start."""
+        return self._of_conformers(self.starts, chosen, conformers) - self.positions(chosen, conformers)
+
+    def _of_conformers(self, values: Tensor, chosen: Tensor, conformers: Tensor) -> Tensor:
         sizes = self.sizes[chosen].unsqueeze(-1)
         span = torch.arange(int(sizes.max()), device=chosen.device)
         at = self.confs[chosen].unsqueeze(-1) + conformers.unsqueeze(-1) * sizes + span
-        return _take(self.pos, at, span < sizes)
+        return _take(values, at, span < sizes)
 
 
 def _take(values: Tensor, at: Tensor, mask: Tensor) -> Tensor:
@@ -112,11 +128,14 @@ def _take(values: Tensor, at: Tensor, mask: Tensor) -> Tensor:
     if len(values) == 0:
         return values.new_zeros(*at.shape, *values.shape[1:])
     taken = values[at.clamp(max=len(values) - 1)]
-    return taken * mask.view(*mask.shape, *[1] * (taken.dim() - mask.dim())).to(taken.dtype)
+    return taken.masked_fill(~mask.view(*mask.shape, *[1] * (taken.dim() - mask.dim())), 0)
 
 
-def packed(source: Path, cache: Path, workers: int = 2) -> Path:
-    """The pack of a Parquet file, made if the cache has none for this very content."""
+def packed(source: Path, cache: Path, workers: int = 2, *, starts: bool = False) -> Path:
+    """The pack of a Parquet file, made if the cache has none for this very content.
+
+    starts: with where MMFF94s takes every conformer, which costs some 25 ms of CPU time for each.
+    """
     if source.suffix == ".pack":
         return source
     try:
@@ -124,23 +143,26 @@ def packed(source: Path, cache: Path, workers: int = 2) -> Path:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror}); give a Parquet file of ensembles") from error
-    digest = hashlib.sha256(f"{FORMAT}{content}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{FORMAT}{content}{'starts' * starts}".encode()).hexdigest()[:12]
     target = cache / f"{source.stem}-{digest}.pack"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _write_pack(source, target, workers)
+        _write_pack(source, target, workers, starts=starts)
     return target
 
 
-def _write_pack(source: Path, target: Path, workers: int) -> None:
+def _write_pack(source: Path, target: Path, workers: int, *, starts: bool) -> None:
     chunks = (batch.to_pylist() for batch in read_batches(source, CHUNK))
     parts: list[dict[str, np.ndarray]] = []
+    torsions = TorsionLibrary({})
     dropped = 0
     with ProcessPoolExecutor(workers) as pool, tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar:
-        for done in pool.map(_pack_rows, chunks):
-            bar.update(len(done))
-            dropped += sum(isinstance(part, str) for part in done)
-            parts += [part for part in done if not isinstance(part, str)]
+        for done in pool.map(partial(_pack_rows, starts=starts), chunks):
+            packs, of_chunk = done
+            bar.update(len(packs))
+            dropped += sum(isinstance(part, str) for part in packs)
+            parts += [part for part in packs if not isinstance(part, str)]
+            torsions = together((torsions, of_chunk))
     if not parts:
         raise InputError(f"{source}: no molecule could be packed; see the columns that `confgen train` documents")
     arrays = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
@@ -148,20 +170,24 @@ def _write_pack(source: Path, target: Path, workers: int) -> None:
     for name, key in (("atoms", "node"), ("pairs", "pair"), ("confs", "pos"), ("rows", "centres")):
         counts = torch.tensor([0] + [len(part[key]) for part in parts])
         offsets[name] = counts.cumsum(0)
-    notes = {"format": FORMAT, "source": source.name, "molecules": str(len(parts)), "dropped": str(dropped)}
+    notes = {
+        "format": FORMAT, "source": source.name, "molecules": str(len(parts)), "dropped": str(dropped),
+        "torsions": torsions.to_bytes(least=0).decode(),
+    }  # fmt: skip
     temporary = target.with_suffix(".tmp")
     save_file(arrays | offsets, temporary, metadata=notes)
     temporary.rename(target)
 
 
-def _pack_rows(rows: list[dict[str, Any]]) -> list[dict[str, np.ndarray] | str]:
+def _pack_rows(rows: list[dict[str, Any]], *, starts: bool) -> tuple[list[dict[str, np.ndarray] | str], TorsionLibrary]:
     torch.set_num_threads(1)
+    libraries: list[TorsionLibrary] = []
     with rdBase.BlockLogs():
-        return [_pack_row(row) for row in rows]
+        return [_pack_row(row, libraries, starts=starts) for row in rows], together(libraries)
 
 
-def _pack_row(row: dict[str, Any]) -> dict[str, np.ndarray] | str:
-    """Arrays of one molecule, or why it was left out."""
+def _pack_row(row: dict[str, Any], libraries: list[TorsionLibrary], *, starts: bool) -> dict[str, np.ndarray] | str:
+    """Arrays of one molecule, whose torsions are added to `libraries`, or why it was left out."""
     try:
         mol, pos = read_row(row)
     except (TypeError, ValueError) as error:
@@ -175,10 +201,12 @@ def _pack_row(row: dict[str, Any]) -> dict[str, np.ndarray] | str:
     if tokens.sum() < 2:
         return "fewer than two tokens"
     graph = mol_to_graph(mol)
-    pos = pos[:, tokens]
-    pos = pos[_same_hand(pos, graph.centre_index.numpy(), graph.wanted.numpy())]
-    if len(pos) == 0:
+    whole = pos[_same_hand(pos[:, tokens], graph.centre_index.numpy(), graph.wanted.numpy())].astype(float)
+    if len(whole) == 0:
         return "no conformer shows the stereochemistry that was read from the first one"
+    pos = whole[:, tokens]
+    ended = strayed(mol, whole, tokens) if starts else np.full_like(pos, np.nan)
+    libraries.append(library_of(mol, whole))
     count = int(tokens.sum())
     root = harmonic_root(adjacency(graph.pair).view(1, count, count), torch.ones(1, count, dtype=torch.bool))
     return {
@@ -187,6 +215,7 @@ def _pack_row(row: dict[str, Any]) -> dict[str, np.ndarray] | str:
         "bounds": np.minimum(graph.bounds.numpy(), 100).astype(np.float16),
         "root": root.flatten().numpy().astype(np.float16),
         "pos": (pos - pos.mean(1, keepdims=True)).reshape(-1, 3).astype(np.float32),
+        "starts": ended.reshape(-1, 3).astype(np.float32),
         "centres": graph.centre_index.numpy().T.astype(np.int16, order="C"),
         "wanted": graph.wanted.numpy().astype(np.int8),
     }

@@ -56,18 +56,27 @@ class Denoiser(nn.Module):
         return scale.c_skip * pos + scale.c_out * self.network.refine(encoded, scale.c_in * pos, scale.c_noise)
 
     def loss(
-        self, graph: DenseGraph, clean: Tensor, root: Tensor, sigma: Tensor, eps: Tensor, settings: LossSettings
+        self,
+        graph: DenseGraph,
+        clean: Tensor,
+        root: Tensor,
+        sigma: Tensor,
+        eps: Tensor,
+        settings: LossSettings,
+        shift: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of every sample, (B * S,), and its parts before weighing, for B molecules with S draws each.
 
         clean: (B * S, M, 3) reference positions, molecule by molecule.  root: (B, M, M) of the prior.
         sigma: (B * S,).  eps: (B * S, M, 3) standard normal numbers.
+        shift: (B * S, M, 3) angstrom from the clean positions to those shown, in the place of noise; nan where there
+               is to be noise.
         """
         draws = len(clean) // len(graph.mask)
         mask = graph.mask.repeat_interleave(draws, 0)
         clean = centre(clean, mask)
-        noise = (root.unsqueeze(1) @ eps.unflatten(0, (-1, draws))).flatten(0, 1)
-        noisy = clean + sigma.view(-1, 1, 1) * noise
+        noise = sigma.view(-1, 1, 1) * (root.unsqueeze(1) @ eps.unflatten(0, (-1, draws))).flatten(0, 1)
+        noisy = clean + (noise if shift is None else torch.where(shift.isnan(), noise, shift))
         encoded = self.encode(graph)
         if draws > 1:
             encoded = encoded.repeat(draws)

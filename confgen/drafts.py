@@ -186,7 +186,7 @@ def _propose_whole(
         tokens = propose(
             part, seeds, weights.denoiser, settings.sampler, settings.start,
             batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
-            known=None if known is None else known[:, own],
+            known=None if known is None else known[:, own], library=weights.torsions,
         )  # fmt: skip
         finished = positions(complete(part, tokens))
         parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))

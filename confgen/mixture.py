@@ -33,12 +33,20 @@ class BatchSettings:
 
 @dataclass(frozen=True)
 class NoiseSettings:
-    """Training noise: ln sigma ~ N(log_mean, log_std^2) in the harmonic whitened basis, clamped to the two sigmas."""
+    """Training noise: ln sigma ~ N(log_mean, log_std^2) in the harmonic whitened basis, clamped to the two sigmas.
+
+    starts:      share of the samples that lie between their conformer and its start (where there is one) instead: a
+                 share u of the way, u even from 0 to 1, is taken to be at noise level u * start_sigma. Where a start
+                 is off by what a force field gets wrong, this is the path that a sampler without noise goes.
+    start_sigma: the level that a start is taken to be at.
+    """
 
     log_mean: float = -0.9
     log_std: float = 1.4
     sigma_min: float = 0.005
     sigma_max: float = 12.0
+    starts: float = 0.0
+    start_sigma: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Batch:
     root: Tensor
     sigma: Tensor
     eps: Tensor
+    shift: Tensor | None = None
 
 
 class Mixture:
@@ -90,25 +99,41 @@ class Mixture:
         uniform = torch.rand(len(repeated), generator=host).to(self.device)
         conformers = (uniform * pack.num_confs[repeated]).long()
         clean = pack.positions(repeated, conformers)
+        shift = pack.shifts(repeated, conformers) if self.noise.starts else None
         if self.settings.mirror:
-            graph, clean = mirrored(graph, clean, torch.rand(count, generator=host).to(self.device) < 0.5)
+            flip = torch.rand(count, generator=host).to(self.device) < 0.5
+            graph, sign = mirrored(graph, flip), torch.where(flip, -1.0, 1.0).repeat_interleave(draws).view(-1, 1, 1)
+            clean, shift = clean * sign, None if shift is None else shift * sign
         n = self.noise
         sigma = draw_training_sigmas(len(repeated), n.log_mean, n.log_std, n.sigma_min, n.sigma_max, host)
+        sigma = sigma.to(self.device)
+        if shift is not None:
+            shift, sigma = self._on_the_way(shift, sigma, host)
         device = torch.Generator(self.device).manual_seed(_mix(seed, step) + 1)
         eps = torch.randn(clean.shape, generator=device, device=self.device)
-        return Batch(graph, clean, root, sigma.to(self.device), eps)
+        return Batch(graph, clean, root, sigma, eps, shift)
+
+    def _on_the_way(self, shift: Tensor, sigma: Tensor, host: torch.Generator) -> tuple[Tensor, Tensor]:
+        """How far samples lie from their conformers on the way to the starts, nan for what noise moves; their levels.
+
+        shift: (B * S, M, 3) of the starts, nan where there is none.     sigma: (B * S,) of the noise.
+        """
+        chosen, way = torch.rand(2, len(sigma), generator=host).to(self.device)
+        begun = (chosen < self.noise.starts) & shift.isfinite().all(-1).all(-1)
+        level = (way * self.noise.start_sigma).clamp(min=self.noise.sigma_min)
+        shift = torch.where(begun.view(-1, 1, 1), way.view(-1, 1, 1) * shift, torch.nan)
+        return shift, torch.where(begun, level, sigma)
 
 
-def mirrored(graph: DenseGraph, pos: Tensor, flip: Tensor) -> tuple[DenseGraph, Tensor]:
-    """The batch with some molecules (B,) and all their draws replaced by their mirror images, hands relabelled."""
+def mirrored(graph: DenseGraph, flip: Tensor) -> DenseGraph:
+    """The graphs with some (B,) replaced by those of the mirror images, hands relabelled; positions change sign."""
     cycle = list(PAIR_FEATURES).index("cycle")
     pair = graph.pair.clone()
     turned = torch.tensor([0, 2, 1], dtype=pair.dtype, device=pair.device)[pair[..., cycle].long()]
     pair[..., cycle] = torch.where(flip.view(-1, 1, 1), turned, pair[..., cycle])
     sign = torch.where(flip, -1.0, 1.0)
     wanted = graph.wanted * sign.unsqueeze(-1)
-    pos = pos * sign.repeat_interleave(len(pos) // len(flip)).view(-1, 1, 1)
-    return DenseGraph(graph.mask, graph.node, pair, graph.bounds, graph.centres, wanted), pos
+    return DenseGraph(graph.mask, graph.node, pair, graph.bounds, graph.centres, wanted)
 
 
 def _mix(seed: int, step: int) -> int:

@@ -24,10 +24,12 @@ from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
 from confgen.scaffold import Core, held, of_tokens_only
 from confgen.schedule import karras_sigmas
 from confgen.starts import no_coordinates, own_positions, representative_starts
+from confgen.torsions import TorsionLibrary
 
 PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
 DETERMINISTIC = ("heun", "dpmpp")  # samplers
 STARTS = ("harmonic", "etkdg", "mmff94s", "input")
+TORSIONS = ("learned", "crystal")
 # Products of fewer rows go through other kernels, which round differently: one or two conformers are filled up to
 # this number with copies, so that results are equal bit by bit whatever the batch (measured: 5e-4 angstrom without).
 FEWEST = 4
@@ -43,7 +45,10 @@ class StartSettings:
            moves the coordinates to where the network finds them likely, as a force field would move them downhill.
     pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
     rounds: how often the sampler is run, each time from what the last one gave, which goes further the same way.
-    Raises CannotStart for another start, a sigma that is not positive, a negative share, and an empty pool or no round.
+    torsions: for `mmff94s`: "learned", as frequent as in the library of torsions that came with the weights, where
+           there is one; or "crystal", as RDKit makes them, by what crystals show.
+    Raises CannotStart for another start, a sigma that is not positive, a negative share, an empty pool, no round, and
+    other torsions.
     """
 
     start: str = "harmonic"
@@ -51,6 +56,7 @@ class StartSettings:
     noise: float = 1.0
     pool: int = 1
     rounds: int = 1
+    torsions: str = "learned"
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
@@ -63,6 +69,8 @@ class StartSettings:
             raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")
         if self.rounds < 1:
             raise CannotStart(f"there are {self.rounds} rounds of sampling; give 1 or more")
+        if self.torsions not in TORSIONS:
+            raise CannotStart(f"torsions is {self.torsions!r}; choose one of {', '.join(TORSIONS)}")
 
 
 def propose(
@@ -77,6 +85,7 @@ def propose(
     core: Core | None = None,
     dielectric: float | None = None,
     known: np.ndarray | None = None,
+    library: TorsionLibrary | None = None,
 ) -> np.ndarray:
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
@@ -89,6 +98,7 @@ def propose(
                 exactly there.
     dielectric: constant of the surroundings for starts relaxed by MMFF94s.
     known:      positions (K, N, 3) of all atoms to start from, in place of those that `start` names.
+    library:    of the torsions that starts relaxed by MMFF94s are to have.
     A conformer that RDKit finds no coordinates for starts from the harmonic prior. Raises NoStart if none can be,
     and MoleculeError if it is to start from its own coordinates and has none.
     """
@@ -121,7 +131,10 @@ def propose(
             core_tokens, weights = of_tokens_only(mol, core)
             sampled = clamp(denoise, core_tokens, weights)
         done = np.empty((len(seeds), tokens, 3))
-        found = _starts(mol, seeds, start, deadline, core, dielectric) if known is None else _tokens_of(mol, known)
+        library = library if start.torsions == "learned" else None
+        found = (
+            _starts(mol, seeds, start, deadline, core, dielectric, library) if known is None else _tokens_of(mol, known)
+        )
         twins = _twins(found) if start.noise == 0 and settings.sampler in DETERMINISTIC else {}
         for rows, known in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
@@ -158,12 +171,15 @@ def _starts(
     deadline: float | None,
     core: Core | None,
     dielectric: float | None,
+    library: TorsionLibrary | None,
 ) -> list[np.ndarray | None]:
     """Token positions (T, 3) that each conformer starts from; None for the prior."""
     found: list[np.ndarray | None] = [None] * len(seeds)
     if start.start in ("etkdg", "mmff94s"):
         relaxed = start.start == "mmff94s"
-        found = representative_starts(mol, seeds, start.pool, deadline, core, relaxed=relaxed, dielectric=dielectric)
+        found = representative_starts(
+            mol, seeds, start.pool, deadline, core, relaxed=relaxed, dielectric=dielectric, library=library
+        )
         if all(pos is None for pos in found):
             _refuse_without_start(mol, deadline)
     elif start.start == "input":

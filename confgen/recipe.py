@@ -49,10 +49,16 @@ class OptimSettings:
 
 @dataclass(frozen=True)
 class SetSettings:
-    """One ensemble file (Parquet, or a pack made from one) and its share of the samples."""
+    """One ensemble file (Parquet, or a pack made from one) and its share of the samples.
+
+    starts:   pack with every conformer where MMFF94s takes it, for `noise.starts`.
+    torsions: count its torsions in the library that goes with the weights, by which bonds of starts are turned.
+    """
 
     path: Path
     weight: float = 1.0
+    starts: bool = False
+    torsions: bool = False
 
 
 @dataclass(frozen=True)

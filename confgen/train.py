@@ -26,6 +26,7 @@ from confgen.denoiser import Denoiser
 from confgen.errors import ConfgenError, InputError, OutputError, WeightsError
 from confgen.mixture import Batch, Mixture
 from confgen.recipe import Recipe, read_recipe
+from confgen.torsions import TorsionLibrary, together
 
 MAX_BAD_STEPS = 20
 
@@ -35,10 +36,13 @@ class Diverged(ConfgenError):
 
 
 class Trainer:
-    """The state of a run: denoiser, averaged weights, optimiser, step and samples seen."""
+    """The state of a run: denoiser, averaged weights, optimiser, step and samples seen.
 
-    def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.device = recipe, device
+    torsions: the library that goes with the weights, None for none.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device, torsions: TorsionLibrary | None = None) -> None:
+        self.recipe, self.device, self.torsions = recipe, device, torsions
         torch.manual_seed(recipe.optim.seed)
         self.denoiser = Denoiser(recipe.network, **recipe.config).to(device)
         self.average = {name: value.detach().clone().float() for name, value in self.denoiser.named_parameters()}
@@ -60,7 +64,9 @@ class Trainer:
             group["lr"] = optim.lr * optim.factor(self.step)
         autocast = torch.autocast(self.device.type, torch.bfloat16) if optim.bf16 else nullcontext()
         with autocast:
-            losses, parts = self.loss(batch.graph, batch.clean, batch.root, batch.sigma, batch.eps, self.recipe.loss)
+            losses, parts = self.loss(
+                batch.graph, batch.clean, batch.root, batch.sigma, batch.eps, self.recipe.loss, batch.shift
+            )
         loss = losses.mean()
         loss.backward()
         norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
@@ -111,7 +117,7 @@ class Trainer:
             "seconds": round(self.seconds),
             "torch": torch.__version__,
         }
-        checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story)
+        checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story, self.torsions)
         write_card(run / "weights", self.recipe)
 
     def restore(self, run: Path) -> None:
@@ -124,6 +130,11 @@ class Trainer:
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
+
+
+def load_packs(recipe: Recipe, device: torch.device) -> list[Pack]:
+    """The packs of the recipe's sets, made if they are not there yet."""
+    return [Pack.load(packed(s.path, recipe.cache, recipe.workers, starts=s.starts), device) for s in recipe.sets]
 
 
 Validate = Callable[[Denoiser], dict[str, float]]
@@ -155,9 +166,10 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     (run / "config.toml").write_bytes(config.read_bytes())
     device = torch.device(device)
-    packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers), device) for s in recipe.sets]
+    packs = load_packs(recipe, device)
     mixture = Mixture(packs, [s.weight for s in recipe.sets], recipe.batch, recipe.noise)
-    trainer = Trainer(recipe, device)
+    counted = [pack.torsions for pack, s in zip(packs, recipe.sets, strict=True) if s.torsions]
+    trainer = Trainer(recipe, device, together(counted) if counted else None)
     if resume and (run / "last.pt").exists():
         trainer.restore(run)
     elif init is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,9 +17,11 @@ from torch import nn
 from confgen import checkpoint
 from confgen.denoiser import Denoiser
 from confgen.errors import WeightsError
+from confgen.torsions import BINS, TorsionLibrary
 
 SAMPLING = {"num_steps": 7, "sampler": "dpmpp"}
 TRAINING = {"steps": 3}
+LIBRARY = TorsionLibrary({"a bond": np.arange(BINS, dtype=float)})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def denoiser(tiny: dict[str, Any], randomise: Callable[..., nn.Module]) -> Denoi
 
 @pytest.fixture
 def folder(tmp_path: Path, denoiser: Denoiser) -> Path:
-    checkpoint.save(tmp_path / "mine", denoiser, denoiser.state_dict(), SAMPLING, TRAINING)
+    checkpoint.save(tmp_path / "mine", denoiser, denoiser.state_dict(), SAMPLING, TRAINING, LIBRARY)
     return tmp_path / "mine"
 
 
@@ -81,8 +84,19 @@ def test_the_hash_is_that_of_the_tensor_file(folder: Path) -> None:
     assert checkpoint.load(str(folder)).sha256 == digest
 
 
-def test_nothing_but_the_two_files_is_left(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+def test_nothing_but_the_three_files_is_left(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors", "torsions.json"]
+
+
+def test_the_library_of_torsions_comes_back(folder: Path) -> None:
+    library = checkpoint.load(str(folder)).torsions
+    assert library is not None
+    np.testing.assert_array_equal(library.counts["a bond"], LIBRARY.counts["a bond"])
+
+
+def test_weights_without_a_library_have_none(tmp_path: Path, denoiser: Denoiser) -> None:
+    checkpoint.save(tmp_path / "plain", denoiser, denoiser.state_dict(), SAMPLING, TRAINING)
+    assert checkpoint.load(str(tmp_path / "plain")).torsions is None
 
 
 def test_the_config_tells_of_the_training(folder: Path) -> None:
@@ -103,6 +117,8 @@ def test_another_name_is_refused(tmp_path: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "one byte changed": (lambda f: _flip(f / "model.safetensors"), "sha256"),
     "no tensors": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors"),
+    "one torsion changed": (lambda f: _flip(f / "torsions.json"), "sha256"),
+    "no torsions": (lambda f: (f / "torsions.json").unlink(), "torsions.json"),
     "no config": (lambda f: (f / "config.json").unlink(), "config.json"),
     "a config that is no JSON": (lambda f: (f / "config.json").write_text("{"), "damaged"),
     "a config that is a list": (lambda f: (f / "config.json").write_text("[]"), "damaged"),
@@ -141,6 +157,12 @@ def test_a_tensor_file_that_is_none_is_refused_even_if_its_hash_fits(folder: Pat
     (folder / "model.safetensors").write_bytes(b"junk")
     rewrite(folder, sha256=hashlib.sha256(b"junk").hexdigest())
     assert "do not fit" in refused(folder)
+
+
+def test_torsions_that_are_none_are_refused_even_if_their_hash_fits(folder: Path) -> None:
+    (folder / "torsions.json").write_bytes(b"{}")
+    rewrite(folder, torsions_sha256=hashlib.sha256(b"{}").hexdigest())
+    assert "no library of torsions" in refused(folder)
 
 
 def test_saving_replaces_older_weights(folder: Path, denoiser: Denoiser) -> None:

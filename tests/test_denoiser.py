@@ -195,6 +195,23 @@ def test_padding_does_not_change_the_loss(
     torch.testing.assert_close(denoiser.loss(*sample, LossSettings())[0][:3], alone)
 
 
+def test_a_shift_takes_the_place_of_noise_where_there_is_one(
+    denoiser: Denoiser, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_double(monkeypatch)
+    graph, clean, root, sigma, eps = sample
+    noise = sigma.view(-1, 1, 1) * (root.repeat_interleave(3, 0) @ eps)
+    usual, _ = denoiser.loss(*sample, LossSettings())
+    same, _ = denoiser.loss(*sample, LossSettings(), noise)
+    torch.testing.assert_close(same, usual)
+    shift = torch.full_like(noise, torch.nan)
+    shift[1] = 0.0
+    answering(denoiser, monkeypatch, lambda noisy: noisy)
+    loss, _ = denoiser.loss(graph, clean, root, sigma, eps, LossSettings(), shift)
+    assert loss[1] < 1e-12
+    assert (loss[[0, 2, 3, 4, 5]] > 1e-3).all()
+
+
 def test_an_untrained_network_costs_about_one_at_any_noise(tiny: dict[str, Any], threonine: Data) -> None:
     fresh, graph = Denoiser("clofnet", **tiny).double(), DenseGraph.from_flat(threonine)
     root = harmonic_root(adjacency(graph.pair), graph.mask, torch.float64)

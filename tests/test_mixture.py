@@ -15,7 +15,7 @@ from torch_geometric.data import Batch as FlatBatch
 from confgen.dataset import Pack, packed
 from confgen.errors import InputError
 from confgen.graph import ELEMENTS, mol_to_graph
-from confgen.mixture import BatchSettings, Mixture, NoiseSettings, mirrored
+from confgen.mixture import Batch, BatchSettings, Mixture, NoiseSettings, mirrored
 from confgen.models.dense import PAIR_FEATURES, DenseGraph
 from confgen.molecule import read_molecule
 
@@ -151,25 +151,24 @@ def test_the_graph_of_a_mirrored_molecule_is_that_of_the_enantiomer(smiles: str)
     for atom in enantiomer.GetAtoms():
         atom.InvertChirality()
     graph, want = (DenseGraph.from_flat(mol_to_graph(m)) for m in (mol, enantiomer))
-    got, _ = mirrored(graph, torch.zeros(1, graph.mask.shape[1], 3), torch.tensor([True]))
+    got = mirrored(graph, torch.tensor([True]))
     for name in ("mask", "node", "pair", "bounds", "centres", "wanted"):
         torch.testing.assert_close(getattr(got, name), getattr(want, name))
 
 
 def test_only_the_chosen_molecules_are_mirrored() -> None:
     flat = FlatBatch.from_data_list([mol_to_graph(read_molecule(smiles)) for smiles in CHIRAL[:2]])
-    graph, pos = DenseGraph.from_flat(flat), torch.randn(4, 6, 3)
-    got, turned = mirrored(graph, pos, torch.tensor([False, True]))
+    graph = DenseGraph.from_flat(flat)
+    got = mirrored(graph, torch.tensor([False, True]))
     cycle = list(PAIR_FEATURES).index("cycle")
     assert torch.equal(got.pair[0], graph.pair[0])
     assert not torch.equal(got.pair[1, ..., cycle], graph.pair[1, ..., cycle])
-    assert torch.equal(turned, torch.cat((pos[:2], -pos[2:])))
 
 
 def test_mirroring_leaves_the_original_alone() -> None:
     graph = DenseGraph.from_flat(mol_to_graph(read_molecule(CHIRAL[0])))
     before = graph.pair.clone()
-    mirrored(graph, torch.zeros(1, 6, 3), torch.tensor([True]))
+    mirrored(graph, torch.tensor([True]))
     assert torch.equal(graph.pair, before)
 
 
@@ -177,3 +176,77 @@ def test_noise_levels_stay_within_their_limits(pack: Pack) -> None:
     noise = NoiseSettings(sigma_min=0.1, sigma_max=1.0, log_std=5.0)
     sigma = Mixture([pack], [1.0], SETTINGS, noise).batch(1, 0).sigma
     assert 0.1 - 1e-6 <= float(sigma.min()) <= float(sigma.max()) <= 1.0 + 1e-6
+
+
+@pytest.fixture(scope="module")
+def begun(
+    tmp_path_factory: pytest.TempPathFactory, ensemble_rows: list[dict[str, Any]], rows_file: Callable[..., Path]
+) -> Pack:
+    """The molecules of the usual pack, with the minima of MMFF94s that they stray to."""
+    folder = tmp_path_factory.mktemp("begun")
+    return Pack.load(packed(rows_file(folder / "rows.parquet", ensemble_rows), folder, workers=1, starts=True))
+
+
+def of_starts(pack: Pack, share: float, **settings: Any) -> Mixture:
+    noise = NoiseSettings(starts=share, start_sigma=0.5)
+    return Mixture([pack], [1.0], replace(SETTINGS, **settings), noise)
+
+
+def same_positions(padded: torch.Tensor, pos: torch.Tensor) -> bool:
+    """Whether positions are those of a molecule, (N, 3), and zeros after them."""
+    count = len(pos)
+    return count <= len(padded) and not padded[count:].any() and bool((padded[:count] - pos).abs().max() < 1e-6)
+
+
+def moved(batch: Batch) -> torch.Tensor:
+    """Which samples lie on the way to a start, (B * S,)."""
+    assert batch.shift is not None
+    return batch.shift.isfinite().all(-1).all(-1)
+
+
+def test_samples_lie_on_the_way_to_their_starts_at_a_level_that_grows_with_it(begun: Pack) -> None:
+    one = torch.ones(1, dtype=torch.long)
+    every = [(k * one, c * one) for k, count in enumerate(begun.num_confs.tolist()) for c in range(count)]
+    known = [(begun.positions(*at)[0], begun.shifts(*at)[0]) for at in every]
+    seen = 0
+    for step in range(20):
+        batch = of_starts(begun, 1.0).batch(1, step)
+        assert batch.shift is not None
+        for clean, shift, sigma in zip(
+            *(own[moved(batch)] for own in (batch.clean, batch.shift, batch.sigma)), strict=True
+        ):
+            [whole] = [whole for pos, whole in known if same_positions(clean, pos)]
+            if sigma > NoiseSettings.sigma_min:
+                torch.testing.assert_close(shift[: len(whole)], whole * (sigma / 0.5), rtol=1e-3, atol=1e-4)
+                seen += 1
+    assert seen > 20
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_the_share_asked_for_lies_on_the_way(share: float, begun: Pack) -> None:
+    batches = [(of_starts(begun, share).batch(1, step), of_starts(begun, 1.0).batch(1, step)) for step in range(150)]
+    of_known = torch.cat([moved(some)[moved(every)] for some, every in batches])
+    assert float(of_known.float().mean()) == pytest.approx(share, abs=0.08)
+
+
+def test_starts_are_mirrored_with_their_conformers(begun: Pack) -> None:
+    turned = 0
+    for step in range(10):
+        plain, mirror = (of_starts(begun, 1.0, mirror=on).batch(1, step) for on in (False, True))
+        sign = (plain.clean * mirror.clean).sum((1, 2)).sign()
+        for batch in (plain, mirror):
+            assert batch.shift is not None
+            batch.shift.div_(batch.sigma.view(-1, 1, 1))  # the level is drawn anew
+        both = moved(plain) & moved(mirror)
+        turned += int((sign[both] < 0).sum())
+        torch.testing.assert_close(
+            plain.shift[both] * sign[both].view(-1, 1, 1), mirror.shift[both], rtol=1e-3, atol=1e-3
+        )
+    assert turned > 10
+
+
+def test_without_starts_there_is_noise_alone(pack: Pack) -> None:
+    assert mixture_of(pack).batch(1, 0).shift is None
+    shift = of_starts(pack, 1.0).batch(1, 0).shift
+    assert shift is not None
+    assert shift.isnan().all()

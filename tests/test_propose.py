@@ -20,6 +20,7 @@ from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.molecule import is_token, read_molecule
 from confgen.propose import StartSettings, propose
 from confgen.sampler import SAMPLERS, SamplerSettings
+from confgen.torsions import TorsionLibrary
 
 SEEDS = [3, 2**62, 5, 8, 13]
 HARMONIC = StartSettings()
@@ -130,7 +131,23 @@ def test_a_second_round_goes_on_from_the_first(denoiser: Denoiser, monkeypatch: 
     np.testing.assert_allclose(twice, propose(mol, SEEDS, denoiser, settings(), quiet), atol=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}])
+@pytest.mark.parametrize(("torsions", "used"), [("learned", True), ("crystal", False)])
+def test_the_library_is_used_unless_crystals_are_asked_for(
+    torsions: str, used: bool, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def starts(mol: Chem.Mol, seeds: Sequence[int], *_: Any, library: TorsionLibrary | None, **__: Any) -> list[Any]:
+        given.append(library is not None)
+        return [np.array(embed(mol, [1])[0])] * len(seeds)
+
+    monkeypatch.setattr(module, "representative_starts", starts)
+    start = StartSettings("mmff94s", 0.3, torsions=torsions)
+    propose(read_molecule("CCO"), [1], denoiser, settings(), start, library=TorsionLibrary({}))
+    assert given == [used]
+
+
+@pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"torsions": "x"}])
 def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart):
         StartSettings("etkdg", **wrong)

@@ -16,6 +16,7 @@ from confgen.minima import SAME_MINIMUM
 from confgen.molecule import read_molecule, with_positions
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.starts import representative_starts
+from confgen.torsions import BINS, TorsionLibrary, histogram, turns
 
 SEEDS = [11, 2**62, 5, 3]
 FLEXIBLE = "CCOC(=O)CCCN"
@@ -109,6 +110,17 @@ def test_minima_of_both_media_are_ranked_on_one_scale() -> None:
 def test_conformers_count_for_the_nearest_minimum() -> None:
     distance = np.abs(np.subtract.outer([0.0, 0.1, 5.0, 5.2, 9.0], [0.0, 0.1, 5.0, 5.2, 9.0]))
     assert minima._crowds(distance, [3, 0], np.array([1.0, 2.0, 3.0, 1.0, 1.0])).tolist() == [5.0, 3.0]
+
+
+@pytest.mark.parametrize(("relaxed", "turned"), [(True, True), (False, False)])
+def test_starts_that_are_relaxed_are_turned_after_a_library_before(relaxed: bool, turned: bool) -> None:
+    mol = read_molecule("CC(=O)NC")
+    [turn] = turns(mol)
+    by_rdkit = histogram(turn, np.array(embed(mol, range(1, 4))))
+    opposite = TorsionLibrary({turn.kinds[0]: 1e6 * by_rdkit[::-1]})  # all amides cis
+    found = representative_starts(mol, range(1, 4), 2, relaxed=relaxed, library=opposite)
+    shares = histogram(turn, np.array(found))
+    assert (abs(shares.argmax() - by_rdkit.argmax()) > BINS / 2) == turned
 
 
 def test_a_molecule_with_one_minimum_starts_there_every_time() -> None:

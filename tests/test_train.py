@@ -16,6 +16,7 @@ from confgen.denoiser import Denoiser
 from confgen.errors import InputError, OutputError, WeightsError
 from confgen.mixture import Batch, Mixture
 from confgen.recipe import read_recipe
+from confgen.torsions import LEAST
 from confgen.train import Diverged, Trainer, train
 
 MakeConfig = Callable[..., Path]
@@ -70,6 +71,29 @@ def poison(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:
         return made
 
     monkeypatch.setattr(Mixture, "batch", batch)
+
+
+def test_the_torsions_of_the_sets_that_are_to_count_go_with_the_weights(
+    config: MakeConfig, pack: Pack, tmp_path: Path
+) -> None:
+    recipe = config(steps=1)
+    train(recipe, tmp_path / "without", progress=False)
+    assert checkpoint.load(str(tmp_path / "without")).torsions is None
+    recipe.write_text(recipe.read_text().replace("[model]", "torsions = true\n[model]"))
+    train(recipe, tmp_path / "with", progress=False)
+    library = checkpoint.load(str(tmp_path / "with")).torsions
+    assert library is not None
+    known = {kind for kind, counts in pack.torsions.counts.items() if counts.sum() >= LEAST}
+    assert set(library.counts) == known
+
+
+def test_samples_on_the_way_to_starts_are_learned_from(config: MakeConfig, ensemble_file: Path, tmp_path: Path) -> None:
+    recipe = config(path=ensemble_file, steps=60, warmup=5, log_every=10)
+    begun = recipe.read_text().replace("[model]", "starts = true\n[noise]\nstarts = 1.0\n[model]")
+    recipe.write_text(f'[data]\ncache = "{tmp_path}"\nworkers = 1\n' + begun)
+    train(recipe, tmp_path / "run", progress=False)
+    losses = [entry["loss"] for entry in entries(tmp_path / "run")]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_the_loss_falls_by_a_third_within_seconds(config: MakeConfig, tmp_path: Path) -> None:

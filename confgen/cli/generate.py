@@ -119,6 +119,12 @@ def generate(
         typer.Option(parser=whole_number, metavar="N", show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
                      help="RDKit conformers made for each one that is started from; 1 is fastest, more cover more."),
     ] = None,
+    torsions: Annotated[
+        Literal["learned", "crystal"] | None,
+        typer.Option(show_default=OF_WEIGHTS, rich_help_panel=SAMPLING,
+                     help="What --start mmff94s turns bonds after: what the weights' training data show, or as RDKit "
+                     "does what crystals show."),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(parser=whole_seed, metavar="N", rich_help_panel=SAMPLING,
@@ -202,9 +208,9 @@ def generate(
     with exits("no output was written"):
         options = _given(
             num_confs=num_confs, rms=rms, ewindow=ewindow, select=select, oversample=oversample, stereo=stereo,
-            steps=steps, sampler=sampler, start=start, rounds=rounds, sigma=sigma, pool=pool, seed=seed, relax=relax,
-            dielectric=dielectric, temperature_k=temperature, keep_invalid=keep_invalid or None, batch_size=batch_size,
-            timeout_s=timeout,
+            steps=steps, sampler=sampler, start=start, rounds=rounds, sigma=sigma, pool=pool, torsions=torsions,
+            seed=seed, relax=relax, dielectric=dielectric, temperature_k=temperature,
+            keep_invalid=keep_invalid or None, batch_size=batch_size, timeout_s=timeout,
         )  # fmt: skip
         if from_conformer:
             if start not in (None, "input"):

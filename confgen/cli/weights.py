@@ -47,7 +47,7 @@ def show_weights(
         settings = default_settings(config.get("sampling", {}))
         facts = {
             "name": folder.name, "network": config["network"], "parameters": _parameters(config),
-            "sha256": config["sha256"], "path": folder,
+            "sha256": config["sha256"], "torsions": config.get("torsions_sha256", "none"), "path": folder,
         }  # fmt: skip
         for title, table in {
             "": facts,

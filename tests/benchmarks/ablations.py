@@ -41,7 +41,7 @@ from confgen.dataset import Pack, packed
 from confgen.errors import CannotStart
 from confgen.mixture import Mixture
 from confgen.recipe import OptimSettings, Recipe, read_tables, recipe_of
-from confgen.train import Diverged, Trainer
+from confgen.train import Diverged, Trainer, load_packs
 
 FLOOR = 1e-3  # angstrom; molecules that are right to that cannot be worse by some percent
 COLUMNS = (
@@ -70,7 +70,7 @@ class Record:
 
 def mixture_of(recipe: Recipe) -> Mixture:
     """The training data of a recipe, packed if they have not been."""
-    packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers)) for s in recipe.sets]
+    packs = load_packs(recipe, torch.device("cpu"))
     return Mixture(packs, [s.weight for s in recipe.sets], recipe.batch, recipe.noise)
 
 

@@ -22,12 +22,11 @@ from command import MarkdownFile, errors_told, markdown, publish
 from provenance import command_line, commit, processor
 from torch.utils.flop_counter import FlopCounterMode
 
-from confgen.dataset import Pack, packed
 from confgen.device import choose_device
 from confgen.errors import CannotStart
 from confgen.mixture import Mixture
 from confgen.recipe import Recipe, read_recipe
-from confgen.train import Trainer
+from confgen.train import Trainer, load_packs
 
 COLUMNS = (
     "width x layers", "parameters", "precision", "threads", "samples / s", "quartiles", "ms / step", "GFLOP / sample",
@@ -105,7 +104,7 @@ def main(
     """Time training steps and print a Markdown table."""
     with errors_told():
         recipe, on = read_recipe(config), torch.device(choose_device(device))
-        packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers), on) for s in recipe.sets]
+        packs = load_packs(recipe, on)
         mixture = Mixture(packs, [s.weight for s in recipe.sets], recipe.batch, recipe.noise)
         rows = []
         for size in sizes.split(","):

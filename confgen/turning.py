@@ -1,0 +1,80 @@
+"""Conformers turned about single bonds, until each torsion is as frequent among them as a library of torsions says."""
+
+from __future__ import annotations
+
+import numpy as np
+from rdkit import Chem
+
+from confgen.scaffold import Core
+from confgen.torsions import BINS, TorsionLibrary, Turn, bin_of, histogram, turns
+
+CLASSES = 6  # of 30 degrees, of |torsion|, between which conformers are moved
+OWN = 5.0  # molecules that a molecule's own conformers count as, beside those of the library
+TOO_NEAR = 1.3  # angstrom between atoms of the two sides, below which a turn is not made
+
+
+def turned(
+    mol: Chem.Mol, pos: np.ndarray, library: TorsionLibrary, seed: int, core: Core | None = None, rate: float = 1.0
+) -> np.ndarray:
+    """Conformers (K, N, 3) angstrom in their order, some of them turned; bond by bond, as few as will do.
+
+    What a bond has more of than it is to have, is turned to what it has too little of: the torsions that distance
+    geometry gave together stay together where they can. The bonds of what is turned keep their lengths and angles, and
+    atoms may come close, so conformers are to be relaxed.
+    core: atoms that stay where they are.
+    """
+    generator = np.random.default_rng(seed)
+    held = set() if core is None else set(core.atoms.tolist())
+    pos = pos.copy()
+    for found in turns(mol):
+        counts, turn = library.of(found), _leaving(found, held, mol.GetNumAtoms())
+        if counts is None or turn is None or not len(pos):
+            continue
+        own = histogram(turn, pos)
+        wanted = (counts + OWN * own) / (counts.sum() + OWN)
+        have, want = (shares.reshape(CLASSES, -1).sum(axis=1) for shares in (own, wanted))
+        missing = np.maximum(want - have, 0.0)
+        if missing.sum() < 1e-9:
+            continue
+        torsions = turn.torsions_rad(pos)[0]
+        leaving = np.maximum(have - want, 0.0) / np.maximum(have, 1e-9)
+        leaves = generator.random(len(pos)) < rate * leaving[bin_of(torsions, CLASSES)]
+        shares = np.where(np.repeat(missing, BINS // CLASSES) > 0, wanted, 0.0).reshape(CLASSES, -1)
+        shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12) * missing[:, None] / missing.sum()
+        for k in np.flatnonzero(leaves):
+            goal = (generator.choice(BINS, p=shares.ravel()) + generator.random()) * np.pi / BINS
+            goal = -goal if generator.random() < 0.5 else goal
+            changed = rotated(pos[k], turn, goal - torsions[k])
+            if not _crowded(changed, turn):
+                pos[k] = changed
+    return pos
+
+
+def _leaving(turn: Turn, held: set[int], atoms: int) -> Turn | None:
+    """The turn, by the side that leaves the held atoms where they are; None if both sides have some."""
+    held = held - {turn.j, turn.k}
+    if held.isdisjoint(turn.moved):
+        return turn
+    return turn.reversed(atoms) if held.issubset(turn.moved) else None
+
+
+def rotated(pos: np.ndarray, turn: Turn, angle_rad: float) -> np.ndarray:
+    """One conformer (N, 3) with a bond turned, so that its torsion grows by the angle. Source: Rodrigues' formula."""
+    axis = pos[turn.k] - pos[turn.j]
+    axis = axis / np.linalg.norm(axis)
+    moved = list(turn.moved)
+    arms = pos[moved] - pos[turn.k]
+    along = np.outer(arms @ axis, axis)
+    changed = pos.copy()
+    changed[moved] = pos[turn.k] + along + (arms - along) * np.cos(angle_rad) + np.cross(axis, arms) * np.sin(angle_rad)
+    return changed
+
+
+def _crowded(pos: np.ndarray, turn: Turn) -> bool:
+    """Whether atoms of the two sides lie on each other, but for those of the bond and their neighbours."""
+    moved = np.zeros(len(pos), dtype=bool)
+    moved[list(turn.moved)] = True
+    apart = np.linalg.norm(pos[moved][:, None] - pos[~moved], axis=-1)
+    apart[np.flatnonzero(moved) == turn.k] = np.inf
+    apart[:, np.flatnonzero(~moved) == turn.j] = np.inf
+    return bool(apart.min() < TOO_NEAR)
