@@ -159,6 +159,12 @@ def _sensible(path: Path, recipe: Recipe) -> None:
         raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
     if any(entry.weight < 0 for entry in recipe.sets):
         raise InputError(f"{path}: data.sets.weight is below 0; give 0 to leave a set out")
+    if not 0 <= recipe.noise.starts <= 1:
+        raise InputError(f"{path}: noise.starts is {recipe.noise.starts}; give a share from 0 to 1")
+    if recipe.noise.starts and not any(entry.starts for entry in recipe.sets):
+        raise InputError(f"{path}: noise.starts asks for starts, but no set has them; write starts = true under one")
+    if not recipe.noise.start_sigma > 0:
+        raise InputError(f"{path}: noise.start_sigma is {recipe.noise.start_sigma}; give a positive level")
     known = {*(f"start_{name}" for name in START_VALUES), *(f.name for f in fields(SamplerSettings))}
     _known(path, "sampling", known | {"start", *STARTS}, recipe.sampling)
     for start in STARTS:

@@ -21,10 +21,11 @@ from tqdm import tqdm
 
 from confgen import checkpoint
 from confgen.card import write_card
-from confgen.dataset import Pack, packed
+from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
 from confgen.errors import ConfgenError, InputError, OutputError, WeightsError
 from confgen.mixture import Batch, Mixture
+from confgen.packing import packed
 from confgen.recipe import Recipe, read_recipe
 from confgen.torsions import TorsionLibrary, together
 

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from confgen import checkpoint
-from confgen.dataset import Pack, packed
+from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
 from confgen.graph import mol_to_graph
 from confgen.models.dense import DenseGraph
 from confgen.molecule import is_token, positions, read_molecule
+from confgen.packing import packed
 
 ENSEMBLES = (
     "CCO", "CC(=O)O", "c1ccccc1C", "CCCCN", "C[C@H](N)C(=O)O", "C[C@@H](O)CF", "F/C=C/C", "C/C=C\\CO", "OCC1CCCC1",

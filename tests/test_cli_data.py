@@ -22,8 +22,9 @@ from typer.testing import CliRunner, Result
 from confgen.cli import app
 from confgen.cli.data import make_references
 from confgen.crew import Begin, Lost
-from confgen.dataset import Pack, packed
+from confgen.dataset import Pack
 from confgen.ensembles import read_ensembles
+from confgen.packing import packed
 from confgen.references import ReferenceSettings
 from confgen.rows import read_about
 from confgen.stereo import mismatches_all

@@ -13,12 +13,13 @@ import pytest
 import torch
 from rdkit import Chem
 
-from confgen import dataset
-from confgen.dataset import Pack, packed, read_row, stereo_from_positions
+from confgen import dataset, packing
+from confgen.dataset import Pack, read_row, stereo_from_positions
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
 from confgen.molecule import is_token
+from confgen.packing import packed
 from confgen.prior import harmonic_root
 
 Rows = list[dict[str, Any]]
@@ -115,7 +116,7 @@ def test_packs_are_mapped_from_disk(pack: Pack, pack_file: Path) -> None:
 
 
 def test_a_pack_is_made_once(ensemble_file: Path, pack_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "_write_pack", lambda *_: pytest.fail("packed again"))
+    monkeypatch.setattr(packing, "_write_pack", lambda *_, **__: pytest.fail("packed again"))
     assert packed(ensemble_file, pack_file.parent) == pack_file
 
 

@@ -82,6 +82,7 @@ LAYERS = {
     "mixture": 5,
     "pickles": 5,
     "options": 5,
+    "packing": 5,
     "propose": 5,
     "readers": 5,
     "recipe": 5,

@@ -12,12 +12,13 @@ import torch
 from rdkit import Chem
 from torch_geometric.data import Batch as FlatBatch
 
-from confgen.dataset import Pack, packed
+from confgen.dataset import Pack
 from confgen.errors import InputError
 from confgen.graph import ELEMENTS, mol_to_graph
 from confgen.mixture import Batch, BatchSettings, Mixture, NoiseSettings, mirrored
 from confgen.models.dense import PAIR_FEATURES, DenseGraph
 from confgen.molecule import read_molecule
+from confgen.packing import packed
 
 SETTINGS = BatchSettings(pairs=600, draws=2, most=16, mirror=False)
 CHIRAL = ("C[C@H](N)C(=O)O", "C[C@@H](O)[C@H](F)Cl", "C[C@H]1CC[C@@H](O)CC1", "C[S@](=O)CC", "F/C=C/[C@H](O)Cl")

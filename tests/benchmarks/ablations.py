@@ -37,9 +37,10 @@ from provenance import command_line, commit, processor
 from tqdm import tqdm
 from variants import BASE, changed, split_variants
 
-from confgen.dataset import Pack, packed
+from confgen.dataset import Pack
 from confgen.errors import CannotStart
 from confgen.mixture import Mixture
+from confgen.packing import packed
 from confgen.recipe import OptimSettings, Recipe, read_tables, recipe_of
 from confgen.train import Diverged, Trainer, load_packs
 

@@ -1,0 +1,133 @@
+"""Files of ensembles packed for training.
+
+A Parquet file (columns smiles, num_confs, num_atoms, positions) is featurised once into one safetensors file,
+memory-mapped at every later start and small enough to be kept on a GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rdkit import Chem, rdBase
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from confgen.dataset import FORMAT, read_row, stereo_from_positions
+from confgen.errors import InputError
+from confgen.graph import adjacency, mol_to_graph
+from confgen.molecule import is_token
+from confgen.parquet import read_batches
+from confgen.prior import harmonic_root
+from confgen.strayed import strayed
+from confgen.torsions import TorsionLibrary, library_of, together
+
+CHUNK = 256  # molecules that a process packs at once
+
+
+def packed(source: Path, cache: Path, workers: int = 2, *, starts: bool = False) -> Path:
+    """The pack of a Parquet file, made if the cache has none for this very content.
+
+    starts: with where MMFF94s takes every conformer, which costs some 25 ms of CPU time for each.
+    """
+    if source.suffix == ".pack":
+        return source
+    try:
+        with source.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror}); give a Parquet file of ensembles") from error
+    digest = hashlib.sha256(f"{FORMAT}{content}{'starts' * starts}".encode()).hexdigest()[:12]
+    target = cache / f"{source.stem}-{digest}.pack"
+    if not target.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _write_pack(source, target, workers, starts=starts)
+    return target
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One molecule of a pack: its part of every array but the offsets, and the torsions of its conformers."""
+
+    arrays: dict[str, np.ndarray]
+    torsions: TorsionLibrary
+
+
+def _write_pack(source: Path, target: Path, workers: int, *, starts: bool) -> None:
+    chunks = (batch.to_pylist() for batch in read_batches(source, CHUNK))
+    parts: list[_Part] = []
+    dropped = 0
+    with ProcessPoolExecutor(workers) as pool, tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar:
+        for done in pool.map(partial(_pack_rows, starts=starts), chunks):
+            bar.update(len(done))
+            dropped += sum(isinstance(part, str) for part in done)
+            parts += [part for part in done if not isinstance(part, str)]
+    if not parts:
+        raise InputError(f"{source}: no molecule could be packed; see the columns that `confgen train` documents")
+    arrays = {name: torch.from_numpy(np.concatenate([part.arrays[name] for part in parts])) for name in parts[0].arrays}
+    offsets = {}
+    for name, key in (("atoms", "node"), ("pairs", "pair"), ("confs", "pos"), ("rows", "centres")):
+        counts = torch.tensor([0] + [len(part.arrays[key]) for part in parts])
+        offsets[name] = counts.cumsum(0)
+    notes = {
+        "format": FORMAT, "source": source.name, "molecules": str(len(parts)), "dropped": str(dropped),
+        "torsions": together(part.torsions for part in parts).to_bytes(least=0).decode(),
+    }  # fmt: skip
+    temporary = target.with_suffix(".tmp")
+    save_file(arrays | offsets, temporary, metadata=notes)
+    temporary.rename(target)
+
+
+def _pack_rows(rows: list[dict[str, Any]], *, starts: bool) -> list[_Part | str]:
+    torch.set_num_threads(1)
+    with rdBase.BlockLogs():
+        return [_pack_row(row, starts=starts) for row in rows]
+
+
+def _pack_row(row: dict[str, Any], *, starts: bool) -> _Part | str:
+    """One molecule, or why it was left out."""
+    try:
+        mol, pos = read_row(row)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    if pos.size == 0 or not np.isfinite(pos).all():
+        return "no positions, or some that are not finite"
+    if len(Chem.GetMolFrags(mol)) > 1:
+        return "more than one fragment"
+    mol = stereo_from_positions(mol, pos[0])
+    tokens = is_token(mol)
+    if tokens.sum() < 2:
+        return "fewer than two tokens"
+    graph = mol_to_graph(mol)
+    whole = pos[_same_hand(pos[:, tokens], graph.centre_index.numpy(), graph.wanted.numpy())].astype(float)
+    if len(whole) == 0:
+        return "no conformer shows the stereochemistry that was read from the first one"
+    pos = whole[:, tokens]
+    ended = strayed(mol, whole, tokens) if starts else np.full_like(pos, np.nan)
+    count = int(tokens.sum())
+    root = harmonic_root(adjacency(graph.pair).view(1, count, count), torch.ones(1, count, dtype=torch.bool))
+    arrays = {
+        "node": graph.node.numpy().astype(np.uint8),
+        "pair": graph.pair.numpy().astype(np.uint8),
+        "bounds": np.minimum(graph.bounds.numpy(), 100).astype(np.float16),
+        "root": root.flatten().numpy().astype(np.float16),
+        "pos": (pos - pos.mean(1, keepdims=True)).reshape(-1, 3).astype(np.float32),
+        "starts": ended.reshape(-1, 3).astype(np.float32),
+        "centres": graph.centre_index.numpy().T.astype(np.int16, order="C"),
+        "wanted": graph.wanted.numpy().astype(np.int8),
+    }
+    return _Part(arrays, library_of(mol, whole))
+
+
+def _same_hand(pos: np.ndarray, centres: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which conformers (K,) show the hand of the first one at all specified centres."""
+    i, a, b, c = (pos[:, index] for index in centres)
+    volume = np.einsum("kcx,kcx->kc", a - i, np.cross(b - i, c - i))
+    keep: np.ndarray = ((np.sign(volume) == wanted) | (wanted == 0)).all(1)
+    return keep
