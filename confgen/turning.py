@@ -9,13 +9,12 @@ from confgen.scaffold import Core
 from confgen.torsions import BINS, TorsionLibrary, Turn, bin_of, histogram, turns
 
 CLASSES = 6  # of 30 degrees, of |torsion|, between which conformers are moved
-OWN = 5.0  # molecules that a molecule's own conformers count as, beside those of the library
+OWN = 5.0  # bonds that a molecule's own conformers count as, beside those of the library (with 1 recall is worse)
+NOTHING = 1e-9  # shares below are none
 TOO_NEAR = 1.3  # angstrom between atoms of the two sides, below which a turn is not made
 
 
-def turned(
-    mol: Chem.Mol, pos: np.ndarray, library: TorsionLibrary, seed: int, core: Core | None = None, rate: float = 1.0
-) -> np.ndarray:
+def turned(mol: Chem.Mol, pos: np.ndarray, library: TorsionLibrary, seed: int, core: Core | None = None) -> np.ndarray:
     """Conformers (K, N, 3) angstrom in their order, some of them turned; bond by bond, as few as will do.
 
     What a bond has more of than it is to have, is turned to what it has too little of: the torsions that distance
@@ -28,26 +27,33 @@ def turned(
     pos = pos.copy()
     for found in turns(mol):
         counts, turn = library.of(found), _leaving(found, held, mol.GetNumAtoms())
-        if counts is None or turn is None or not len(pos):
-            continue
-        own = histogram(turn, pos)
-        wanted = (counts + OWN * own) / (counts.sum() + OWN)
-        have, want = (shares.reshape(CLASSES, -1).sum(axis=1) for shares in (own, wanted))
-        missing = np.maximum(want - have, 0.0)
-        if missing.sum() < 1e-9:
-            continue
-        torsions = turn.torsions_rad(pos)[0]
-        leaving = np.maximum(have - want, 0.0) / np.maximum(have, 1e-9)
-        leaves = generator.random(len(pos)) < rate * leaving[bin_of(torsions, CLASSES)]
-        shares = np.where(np.repeat(missing, BINS // CLASSES) > 0, wanted, 0.0).reshape(CLASSES, -1)
-        shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12) * missing[:, None] / missing.sum()
-        for k in np.flatnonzero(leaves):
-            goal = (generator.choice(BINS, p=shares.ravel()) + generator.random()) * np.pi / BINS
-            goal = -goal if generator.random() < 0.5 else goal
-            changed = rotated(pos[k], turn, goal - torsions[k])
-            if not _crowded(changed, turn):
-                pos[k] = changed
+        if counts is not None and turn is not None and len(pos):
+            _turn_some(pos, turn, counts, generator)
     return pos
+
+
+def _turn_some(pos: np.ndarray, turn: Turn, counts: np.ndarray, generator: np.random.Generator) -> None:
+    """Turns one bond of conformers (K, N, 3), in place.
+
+    A conformer leaves its class with the probability that makes the class as frequent as it is to be, for one of those
+    that are missing: a maximal coupling, which changes as few as can be. Within a class the library says how far.
+    """
+    own = histogram(turn, pos)
+    wanted = (counts + OWN * own) / (counts.sum() + OWN)
+    have, want = (shares.reshape(CLASSES, -1).sum(axis=1) for shares in (own, wanted))
+    missing = np.maximum(want - have, 0.0)
+    if missing.sum() < NOTHING:
+        return
+    leaving = np.maximum(have - want, 0.0) / np.maximum(have, NOTHING)
+    fine = wanted.reshape(CLASSES, -1) / np.maximum(want, NOTHING)[:, None] * (missing / missing.sum())[:, None]
+    torsions = turn.torsions_rad(pos)[0]
+    leaves = generator.random(len(pos)) < leaving[bin_of(torsions, CLASSES)]
+    for k in np.flatnonzero(leaves):
+        goal = (generator.choice(BINS, p=fine.ravel() / fine.sum()) + generator.random()) * np.pi / BINS
+        goal = -goal if generator.random() < 0.5 else goal
+        changed = rotated(pos[k], turn, goal - torsions[k])
+        if not _crowded(changed, turn):
+            pos[k] = changed
 
 
 def _leaving(turn: Turn, held: set[int], atoms: int) -> Turn | None:
