@@ -23,6 +23,9 @@ ORDERS = {
 }  # fmt: skip
 CHARGES = {1: "+", -1: "-"}
 SMALL_RINGS = range(3, 8)
+# Between two amino acids, one bond in a thousand is cis; other secondary amides of drug-like molecules are in a seventh
+# of their conformers, and to a library both look alike.
+PEPTIDE_BOND = Chem.MolFromSmarts("[NX3,NX4][CX4][CX3](=O)!@[NX3;H1][CX4][CX3]=O")
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,15 @@ def bin_of(torsions_rad: np.ndarray, count: int = BINS) -> np.ndarray:
 def turns(mol: Chem.Mol) -> list[Turn]:
     """The bonds of a molecule that turn: single, outside rings, with other heavy atoms at both ends.
 
-    Left out are straight ends, those whose three heavy neighbours look alike (CF3), and bonds with stereochemistry.
+    Left out are straight ends, those whose three heavy neighbours look alike (CF3), peptide bonds, and bonds with
+    stereochemistry.
     """
     found = []
+    of_peptide = {frozenset((match[2], match[4])) for match in mol.GetSubstructMatches(PEPTIDE_BOND)}
     for bond in mol.GetBonds():
         if bond.IsInRing() or bond.GetBondType() != Chem.BondType.SINGLE or bond.GetStereo():
+            continue
+        if frozenset((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())) in of_peptide:
             continue
         first, last = _end(bond.GetBeginAtom(), bond.GetEndAtom()), _end(bond.GetEndAtom(), bond.GetBeginAtom())
         if first is None or last is None:

@@ -30,6 +30,7 @@ def bonds(smiles: str) -> set[frozenset[int]]:
         ("CC#CC", set()),
         ("CCC(F)(F)F", set()),
         ("c1ccccc1-c1ccccc1", {frozenset((5, 6))}),
+        ("NCC(=O)NCC(=O)O", {frozenset(pair) for pair in ((1, 2), (4, 5), (5, 6))}),
     ],
 )
 def test_bonds_that_turn_are_single_outside_rings_and_say_something(smiles: str, wanted: set[frozenset[int]]) -> None:
