@@ -32,8 +32,8 @@ PRESETS = {
     ),
     "ensemble": Preset("starts from a pool twice as large, for more time", {"pool": 10}),
     "docking": Preset(
-        "shapes that a protein may bind: many, apart, from minima in water, with the torsions of crystals",
-        {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "torsions": "crystal", "dielectric": 80.0},
+        "shapes that a protein may bind: many, apart, from minima in water",
+        {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "dielectric": 80.0},
     ),
     "macrocycle": Preset(
         "rings of nine atoms and more: from minima of a pool, and MMFF94s afterwards",
