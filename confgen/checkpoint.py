@@ -155,7 +155,8 @@ def save(
     }
     if torsions is not None:
         library = torsions.to_bytes()
-        (folder / TORSIONS).write_bytes(library)
+        (folder / TORSIONS).with_suffix(".tmp").write_bytes(library)
+        (folder / TORSIONS).with_suffix(".tmp").replace(folder / TORSIONS)
         config["torsions_sha256"] = hashlib.sha256(library).hexdigest()
     temporary.replace(file)
     (folder / "config.tmp").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

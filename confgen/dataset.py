@@ -55,7 +55,7 @@ class Pack:
                     raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 return cls(**tensors, torsions=TorsionLibrary.from_bytes(notes["torsions"].encode()))
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: cannot be read as a pack ({error}); delete it and let it be made again"
             ) from error

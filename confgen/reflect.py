@@ -20,6 +20,7 @@ from confgen.exchanging import is_bridgehead
 from confgen.ideal import unit
 from confgen.rotors import turned
 from confgen.stereo import FLAT, StereoElements, elements, scores
+from confgen.torsions import beyond, torsion_rad
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,13 @@ def _turn(mol: Mol, wanted: StereoElements, number: int) -> Turn | None:
         first, begin, end, last = (int(a) for a in wanted.torsions[number - len(wanted.centres)])
         if mol.GetBondBetweenAtoms(begin, end).IsInRing():
             return None
-        near, far = _beyond(mol, begin, end), _beyond(mol, end, begin)
+        near, far = beyond(mol, begin, end), beyond(mol, end, begin)
         if len(near) < len(far):
             return Turn(begin, (last, end, begin, first), tuple(sorted(near - {begin})))
         return Turn(end, (first, begin, end, last), tuple(sorted(far - {end})))
     centre = int(wanted.centres[number, 0])
     around = [int(n) for n in wanted.centres[number, 1:] if n != centre]
-    branch = {n: _beyond(mol, n, centre) for n in around}
+    branch = {n: beyond(mol, n, centre) for n in around}
     whole: set[int] = set().union(*branch.values())
     options = []
     for pair in itertools.combinations(around, 2):
@@ -87,16 +88,6 @@ def _turn(mol: Mol, wanted: StereoElements, number: int) -> Turn | None:
     tied = tuple(n for n in around if n not in free)
     hanging = {centre}.union(*(branch[n] for n in free))
     return Turn(centre, tied, tuple(sorted(hanging))) if len(tied) == 3 else None
-
-
-def _beyond(mol: Mol, start: int, without: int) -> set[int]:
-    """The atoms that can be reached from one of them without passing another."""
-    found, waiting = {start, without}, [start]
-    while waiting:
-        near = {int(n.GetIdx()) for n in mol.GetAtomWithIdx(waiting.pop()).GetNeighbors()} - found
-        found |= near
-        waiting += near
-    return found - {without}
 
 
 def _applied(pos: np.ndarray, turn: Turn, wanted: StereoElements, number: int) -> np.ndarray:
@@ -120,8 +111,6 @@ def _applied(pos: np.ndarray, turn: Turn, wanted: StereoElements, number: int) -
 
 def _missing(corners: np.ndarray, axial: bool, cis: bool) -> np.ndarray:
     """By how much torsions (K, 4, 3) have to grow, (K,) rad: to 0 or pi, or that of an axis to its opposite."""
-    before, axis, after = np.moveaxis(np.diff(corners, axis=1), 1, 0)
-    m, n = np.cross(before, axis), np.cross(axis, after)
-    torsion_rad = np.arctan2((np.cross(m, n) * unit(axis)).sum(axis=1), (m * n).sum(axis=1))
-    missing: np.ndarray = -2 * torsion_rad if axial else (0.0 if cis else np.pi) - torsion_rad
+    now_rad = torsion_rad(corners)
+    missing: np.ndarray = -2 * now_rad if axial else (0.0 if cis else np.pi) - now_rad
     return missing

@@ -49,7 +49,8 @@ class Turn:
 
     def torsions_rad(self, pos: np.ndarray) -> np.ndarray:
         """Of positions (K, N, 3), -pi to pi, a row for each pair of ends, (pairs, K)."""
-        return np.stack([_torsion_rad(pos, a, self.j, self.k, d) for a in self.ends_j for d in self.ends_k])
+        ends = [[a, self.j, self.k, d] for a in self.ends_j for d in self.ends_k]
+        return np.stack([torsion_rad(pos[:, four]) for four in ends])
 
 
 @dataclass(frozen=True)
@@ -133,11 +134,11 @@ def turns(mol: Chem.Mol) -> list[Turn]:
         first, last = _end(bond.GetBeginAtom(), bond.GetEndAtom()), _end(bond.GetEndAtom(), bond.GetBeginAtom())
         if first is None or last is None:
             continue
-        if len(_beyond(mol, first.atom, last.atom)) > len(_beyond(mol, last.atom, first.atom)):
-            first, last = last, first
+        moved, others = beyond(mol, last.atom, first.atom), beyond(mol, first.atom, last.atom)
+        if len(moved) > len(others):
+            first, last, moved = last, first, others
         kinds = tuple(" ".join(sorted(pair)) for pair in zip(first.names, last.names, strict=True))
-        moved = _beyond(mol, first.atom, last.atom)
-        found.append(Turn(first.counted, first.atom, last.atom, last.counted, kinds, moved))
+        found.append(Turn(first.counted, first.atom, last.atom, last.counted, kinds, tuple(sorted(moved))))
     return found
 
 
@@ -175,22 +176,20 @@ def _names(atom: Chem.Atom, around: list[str]) -> tuple[str, str]:
     )
 
 
-def _beyond(mol: Chem.Mol, j: int, k: int) -> tuple[int, ...]:
-    """Atoms on the side of k of a bond j-k outside rings, k among them."""
-    seen, left = {j, k}, [k]
-    while left:
-        for neighbour in mol.GetAtomWithIdx(left.pop()).GetNeighbors():
-            if neighbour.GetIdx() not in seen:
-                seen.add(neighbour.GetIdx())
-                left.append(neighbour.GetIdx())
-    return tuple(sorted(seen - {j}))
+def beyond(mol: Chem.Mol, start: int, without: int) -> set[int]:
+    """The atoms that can be reached from one of them without passing another."""
+    found, waiting = {start, without}, [start]
+    while waiting:
+        near = {int(n.GetIdx()) for n in mol.GetAtomWithIdx(waiting.pop()).GetNeighbors()} - found
+        found |= near
+        waiting += near
+    return found - {without}
 
 
-def _torsion_rad(pos: np.ndarray, a: int, j: int, k: int, d: int) -> np.ndarray:
-    axis = pos[:, k] - pos[:, j]
-    axis = axis / np.linalg.norm(axis, axis=1, keepdims=True)
-    first, last = pos[:, a] - pos[:, j], pos[:, d] - pos[:, k]
-    first = first - (first * axis).sum(axis=1, keepdims=True) * axis
-    last = last - (last * axis).sum(axis=1, keepdims=True) * axis
-    torsion: np.ndarray = np.arctan2((np.cross(axis, first) * last).sum(axis=1), (first * last).sum(axis=1))
+def torsion_rad(corners: np.ndarray) -> np.ndarray:
+    """Torsions (K,), -pi to pi, of four corners each, (K, 4, 3) in any unit."""
+    before, axis, after = np.moveaxis(np.diff(corners, axis=1), 1, 0)
+    m, n = np.cross(before, axis), np.cross(axis, after)
+    length = np.linalg.norm(axis, axis=1)
+    torsion: np.ndarray = np.arctan2((np.cross(m, n) * axis).sum(axis=1), length * (m * n).sum(axis=1))
     return torsion

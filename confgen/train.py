@@ -134,8 +134,12 @@ class Trainer:
 
 
 def load_packs(recipe: Recipe, device: torch.device) -> list[Pack]:
-    """The packs of the recipe's sets, made if they are not there yet."""
-    return [Pack.load(packed(s.path, recipe.cache, recipe.workers, starts=s.starts), device) for s in recipe.sets]
+    """The packs of the sets, made if they are not there yet. InputError for one without the starts asked for."""
+    packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers, starts=s.starts), device) for s in recipe.sets]
+    for pack, entry in zip(packs, recipe.sets, strict=True):
+        if entry.starts and bool(pack.starts.isnan().all()):
+            raise InputError(f"{entry.path}: has no starts; pack its Parquet file anew, or take starts = true away")
+    return packs
 
 
 Validate = Callable[[Denoiser], dict[str, float]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from rdkit import Chem
 
+from confgen.rotors import turned as spun
 from confgen.scaffold import Core
 from confgen.torsions import BINS, TorsionLibrary, Turn, bin_of, histogram, turns
 
@@ -65,14 +66,11 @@ def _leaving(turn: Turn, held: set[int], atoms: int) -> Turn | None:
 
 
 def rotated(pos: np.ndarray, turn: Turn, angle_rad: float) -> np.ndarray:
-    """One conformer (N, 3) with a bond turned, so that its torsion grows by the angle. Source: Rodrigues' formula."""
-    axis = pos[turn.k] - pos[turn.j]
-    axis = axis / np.linalg.norm(axis)
-    moved = list(turn.moved)
-    arms = pos[moved] - pos[turn.k]
-    along = np.outer(arms @ axis, axis)
+    """One conformer (N, 3) with a bond turned, so that its torsion grows by the angle."""
+    moved, axis = list(turn.moved), pos[turn.k] - pos[turn.j]
+    arms = (pos[moved] - pos[turn.k])[None]
     changed = pos.copy()
-    changed[moved] = pos[turn.k] + along + (arms - along) * np.cos(angle_rad) + np.cross(axis, arms) * np.sin(angle_rad)
+    changed[moved] = pos[turn.k] + spun(arms, (axis / np.linalg.norm(axis))[None], np.array([[angle_rad]]))[0, 0]
     return changed
 
 

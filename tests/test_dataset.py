@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from rdkit import Chem
+from safetensors.torch import save_file
 
 from confgen import dataset, packing
 from confgen.dataset import Pack, read_row, stereo_from_positions
@@ -172,6 +173,14 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
 
 def test_a_damaged_pack_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "a.pack").write_bytes(b"junk")
+    with pytest.raises(InputError) as error:
+        Pack.load(tmp_path / "a.pack")
+    assert one_line(error, "a.pack")
+
+
+@pytest.mark.parametrize("torsions", [{}, {"torsions": "{"}, {"torsions": "{}"}])
+def test_a_pack_without_its_torsions_is_an_input_error(torsions: dict[str, str], tmp_path: Path) -> None:
+    save_file({"pos": torch.zeros(1)}, tmp_path / "a.pack", metadata={"format": dataset.FORMAT, **torsions})
     with pytest.raises(InputError) as error:
         Pack.load(tmp_path / "a.pack")
     assert one_line(error, "a.pack")

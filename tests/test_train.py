@@ -96,6 +96,13 @@ def test_samples_on_the_way_to_starts_are_learned_from(config: MakeConfig, ensem
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_a_pack_without_the_starts_asked_for_is_an_input_error(config: MakeConfig, tmp_path: Path) -> None:
+    recipe = config()
+    recipe.write_text(recipe.read_text().replace("[model]", "starts = true\n[noise]\nstarts = 1.0\n[model]"))
+    with pytest.raises(InputError, match="has no starts"):
+        train(recipe, tmp_path / "run", progress=False)
+
+
 def test_the_loss_falls_by_a_third_within_seconds(config: MakeConfig, tmp_path: Path) -> None:
     train(config(steps=120, warmup=10, log_every=20, save_every=1000), tmp_path / "run", progress=False)
     losses = [entry["loss"] for entry in entries(tmp_path / "run")]
