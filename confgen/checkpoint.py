@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,14 @@ def shipped() -> dict[str, Path]:
     """Folders of the weights that came with the package, by name."""
     root = Path(str(resources.files("confgen.weights")))
     return {path.parent.name: path.parent for path in sorted(root.glob("*/config.json"))}
+
+
+@cache
+def shipped_torsions() -> TorsionLibrary:
+    """The library of torsions that came with the package."""
+    library = _torsions(shipped()[DEFAULT], read_config(shipped()[DEFAULT])["torsions_sha256"])
+    assert library is not None
+    return library
 
 
 def find(name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ from confgen.models.dense import DenseGraph
 from confgen.molecule import with_positions
 from confgen.torsions import TorsionLibrary
 
-FORMAT = "confgen-pack-2"
+FORMAT = "confgen-pack-3"
+MULTIPLE = 4  # of which the padded size of molecules is: matrix products of other sizes are slow on GPUs
+ON_HOST = ("atoms", "pairs", "confs", "rows", "begun", "ends")
 
 
 @dataclass(frozen=True)
 class Pack:
     """Molecules of one ensemble file, end to end, see `packing`; the first index of every array runs over all of them.
 
-    atoms, pairs, confs, rows: (molecules + 1,) offsets of the tokens, pairs, conformer positions and centres.
+    atoms, pairs, confs, rows, begun: (molecules + 1,) offsets of the tokens, pairs, conformer positions, centres and
+    starts. They and `ends` stay in the host's memory, so that no batch waits for the device to learn its own size.
     node (sum N, 9), pair (sum N^2, 6) uint8;  bounds (sum N^2, 2), root (sum N^2,) float16;
-    pos, starts (sum K N, 3) float32;  centres (sum C, 4) int16, wanted (sum C,) int8.
-    starts: where MMFF94s takes each conformer, see `strayed`; nan where that is of no use, or was not asked for.
+    pos (sum K N, 3) float32;  centres (sum C, 4) int16, wanted (sum C,) int8.
+    starts (sum S N, 3) float32, ends (sum S,) int16: where generation would start, and the conformer that each leads
+    to, see `pairing`; none if they were not asked for.
     torsions: of all conformers.
     """
 
@@ -35,12 +40,14 @@ class Pack:
     pairs: Tensor
     confs: Tensor
     rows: Tensor
+    begun: Tensor
     node: Tensor
     pair: Tensor
     bounds: Tensor
     root: Tensor
     pos: Tensor
     starts: Tensor
+    ends: Tensor
     centres: Tensor
     wanted: Tensor
     torsions: TorsionLibrary
@@ -49,40 +56,61 @@ class Pack:
     def load(cls, path: Path, device: str | torch.device = "cpu") -> Pack:
         """The pack of a file; on the CPU its arrays stay on disk and are paged in as they are used."""
         try:
-            with safe_open(path, "pt", device=str(device)) as file:
+            with safe_open(path, "pt", device="cpu") as file:
                 notes = file.metadata() or {}
                 if notes.get("format") != FORMAT:
                     raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return cls(**tensors, torsions=TorsionLibrary.from_bytes(notes["torsions"].encode()))
+                moved = {name: tensor if name in ON_HOST else tensor.to(device) for name, tensor in tensors.items()}
+                return cls(**moved, torsions=TorsionLibrary.from_bytes(notes["torsions"].encode()))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: cannot be read as a pack ({error}); delete it and let it be made again"
             ) from error
 
     @property
+    def device(self) -> torch.device:
+        """Where the arrays are, and graphs and positions come to be."""
+        return self.pos.device
+
+    @cached_property
     def sizes(self) -> Tensor:
-        """Tokens of every molecule, (molecules,)."""
+        """Tokens of every molecule, (molecules,), on the host, as the next two."""
         return self.atoms.diff()
 
-    @property
+    @cached_property
     def num_confs(self) -> Tensor:
         """Conformers of every molecule, (molecules,)."""
         return self.confs.diff() // self.sizes
 
+    @cached_property
+    def num_starts(self) -> Tensor:
+        """Starts of every molecule, (molecules,)."""
+        return self.begun.diff()
+
+    @cached_property
+    def _starts_at(self) -> Tensor:
+        """Offsets of the positions of starts, (molecules,)."""
+        rows = self.num_starts * self.sizes
+        return rows.cumsum(0) - rows
+
     def graphs(self, chosen: Tensor) -> tuple[DenseGraph, Tensor]:
-        """Dense graphs of the chosen molecules (B,), and the roots of their harmonic priors, (B, M, M)."""
-        sizes = self.sizes[chosen]
-        most = int(sizes.max())
-        span = torch.arange(most, device=chosen.device)
+        """Dense graphs of the chosen molecules (B,), and the roots of their harmonic priors, (B, M, M).
+
+        chosen: on the host.  M is a multiple of MULTIPLE.
+        """
+        most = self.padded(chosen)
+        lines = max(int(self.rows.diff()[chosen].max()), most)  # mostly the latter, and so one shape for a size
+        columns = (self.sizes, self.atoms[:-1], self.pairs[:-1], self.rows[:-1], self.rows.diff())
+        sizes, atoms, pairs, rows, counts = self._to_device(torch.stack([column[chosen] for column in columns]))
+        span = torch.arange(most, device=self.device)
         mask = span < sizes.unsqueeze(-1)
-        at = self.atoms[chosen].unsqueeze(-1) + span
+        at = atoms.unsqueeze(-1) + span
         both = mask.unsqueeze(-1) & mask.unsqueeze(-2)
-        pair_at = self.pairs[chosen].view(-1, 1, 1) + span.view(-1, 1) * sizes.view(-1, 1, 1) + span
-        counts = self.rows.diff()[chosen]
-        lines = torch.arange(max(int(counts.max()), 1), device=chosen.device)
-        row_mask = lines < counts.unsqueeze(-1)
-        row_at = self.rows[chosen].unsqueeze(-1) + lines
+        pair_at = pairs.view(-1, 1, 1) + span.view(-1, 1) * sizes.view(-1, 1, 1) + span
+        line = torch.arange(lines, device=self.device)
+        row_mask = line < counts.unsqueeze(-1)
+        row_at = rows.unsqueeze(-1) + line
         graph = DenseGraph(
             mask=mask,
             node=_take(self.node, at, mask),
@@ -93,19 +121,31 @@ class Pack:
         )
         return graph, _take(self.root, pair_at, both).float()
 
+    def padded(self, chosen: Tensor) -> int:
+        """Tokens M to which the chosen molecules are filled up."""
+        return -(-int(self.sizes[chosen].max()) // MULTIPLE) * MULTIPLE
+
     def positions(self, chosen: Tensor, conformers: Tensor) -> Tensor:
-        """Positions (B, M, 3) of one conformer (B,) of each chosen molecule (B,)."""
-        return self._of_conformers(self.pos, chosen, conformers)
+        """Positions (B, M, 3) of one conformer (B,) of each chosen molecule (B,); both on the host."""
+        return self._rows(self.pos, self.confs[chosen] + conformers * self.sizes[chosen], chosen)
 
-    def shifts(self, chosen: Tensor, conformers: Tensor) -> Tensor:
-        """How far the starts of these conformers lie from them, (B, M, 3) angstrom; nan for one without a start."""
-        return self._of_conformers(self.starts, chosen, conformers) - self.positions(chosen, conformers)
+    def start_positions(self, chosen: Tensor, numbers: Tensor) -> Tensor:
+        """Positions (B, M, 3) of one start (B,) of each chosen molecule (B,); of no meaning for one without any."""
+        return self._rows(self.starts, self._starts_at[chosen] + numbers * self.sizes[chosen], chosen)
 
-    def _of_conformers(self, values: Tensor, chosen: Tensor, conformers: Tensor) -> Tensor:
-        sizes = self.sizes[chosen].unsqueeze(-1)
-        span = torch.arange(int(sizes.max()), device=chosen.device)
-        at = self.confs[chosen].unsqueeze(-1) + conformers.unsqueeze(-1) * sizes + span
-        return _take(values, at, span < sizes)
+    def ends_of(self, chosen: Tensor, numbers: Tensor) -> Tensor:
+        """The conformer (B,) that a start (B,) of each chosen molecule (B,) leads to."""
+        if len(self.ends) == 0:
+            return torch.zeros_like(chosen)
+        return self.ends[(self.begun[chosen] + numbers).clamp(max=len(self.ends) - 1)].long()
+
+    def _rows(self, values: Tensor, first: Tensor, chosen: Tensor) -> Tensor:
+        at, sizes = self._to_device(torch.stack((first, self.sizes[chosen])))
+        span = torch.arange(self.padded(chosen), device=self.device)
+        return _take(values, at.unsqueeze(-1) + span, span < sizes.unsqueeze(-1))
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
 
 
 def _take(values: Tensor, at: Tensor, mask: Tensor) -> Tensor:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from confgen.dataset import Pack
+from confgen.dataset import MULTIPLE, Pack
 from confgen.errors import InputError
 from confgen.models.dense import PAIR_FEATURES, DenseGraph
 from confgen.schedule import draw_training_sigmas
-
-SIZE_CLASS = 3
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class BatchSettings:
 class NoiseSettings:
     """Training noise: ln sigma ~ N(log_mean, log_std^2) in the harmonic whitened basis, clamped to the two sigmas.
 
-    starts:      share of the samples that lie between their conformer and its start (where there is one) instead: a
-                 share u of the way, u even from 0 to 1, is taken to be at noise level u * start_sigma. Where a start
-                 is off by what a force field gets wrong, this is the path that a sampler without noise goes.
+    starts:      share of the samples (of molecules with starts) that lie between a start and its conformer instead:
+                 a share u of the way from the conformer, u even from 0 to 1, is taken to be at noise level
+                 u * start_sigma. This is the path that a sampler without noise goes from there.
     start_sigma: the level that a start is taken to be at.
     """
 
@@ -60,22 +59,34 @@ class Batch:
     eps: Tensor
     shift: Tensor | None = None
 
+    def tensors(self) -> list[Tensor]:
+        """All that it consists of, in a fixed order."""
+        graph = (getattr(self.graph, field.name) for field in fields(self.graph))
+        own = (self.clean, self.root, self.sigma, self.eps, self.shift)
+        return [*graph, *(tensor for tensor in own if tensor is not None)]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with `change` applied to every tensor."""
+        shift = None if self.shift is None else change(self.shift)
+        clean, root, sigma, eps = (change(tensor) for tensor in (self.clean, self.root, self.sigma, self.eps))
+        return Batch(self.graph.map(change), clean, root, sigma, eps, shift)
+
 
 class Mixture:
     """An endless stream of batches in which a molecule of pack p comes up in proportion to weight_p / molecules_p."""
 
     def __init__(self, packs: list[Pack], weights: list[float], settings: BatchSettings, noise: NoiseSettings) -> None:
         self.packs, self.settings, self.noise = packs, settings, noise
-        self.device = packs[0].pos.device
+        self.device = packs[0].device
         # Batches are of one pack and one size class; the classes, their members and their shares of the samples.
         self.members: list[tuple[int, Tensor]] = []
         share = []
         for index, (pack, weight) in enumerate(zip(packs, weights, strict=True)):
-            classes = torch.div(pack.sizes + SIZE_CLASS - 1, SIZE_CLASS, rounding_mode="floor")
+            classes = torch.div(pack.sizes + MULTIPLE - 1, MULTIPLE, rounding_mode="floor")
             for size_class in classes.unique().tolist():
                 chosen = ((classes == size_class) & (pack.num_confs > 0)).nonzero().flatten()
                 self.members.append((index, chosen))
-                share.append(weight * len(chosen) / len(pack.sizes) / self._samples(size_class * SIZE_CLASS))
+                share.append(weight * len(chosen) / len(pack.sizes) / self._samples(size_class * MULTIPLE))
         if sum(share) <= 0:
             raise InputError("data.sets: the weights add up to nothing; give one set a positive weight")
         self.share = torch.tensor(share, dtype=torch.float64)
@@ -92,45 +103,52 @@ class Mixture:
         pack = self.packs[pack_index]
         most = int(pack.sizes[members].max())
         draws = self.settings.draws
-        count = self._samples(-(-most // SIZE_CLASS) * SIZE_CLASS) // draws
-        chosen = members[torch.randint(len(members), (count,), generator=host).to(members.device)]
+        count = self._samples(-(-most // MULTIPLE) * MULTIPLE) // draws
+        chosen = members[torch.randint(len(members), (count,), generator=host)]
         graph, root = pack.graphs(chosen)
         repeated = chosen.repeat_interleave(draws)
-        uniform = torch.rand(len(repeated), generator=host).to(self.device)
-        conformers = (uniform * pack.num_confs[repeated]).long()
-        clean = pack.positions(repeated, conformers)
-        shift = pack.shifts(repeated, conformers) if self.noise.starts else None
-        if self.settings.mirror:
-            flip = torch.rand(count, generator=host).to(self.device) < 0.5
-            graph, sign = mirrored(graph, flip), torch.where(flip, -1.0, 1.0).repeat_interleave(draws).view(-1, 1, 1)
-            clean, shift = clean * sign, None if shift is None else shift * sign
+        conformers = (torch.rand(len(repeated), generator=host) * pack.num_confs[repeated]).long()
         n = self.noise
         sigma = draw_training_sigmas(len(repeated), n.log_mean, n.log_std, n.sigma_min, n.sigma_max, host)
-        sigma = sigma.to(self.device)
-        if shift is not None:
-            shift, sigma = self._on_the_way(shift, sigma, host)
+        if n.starts:
+            clean, sigma, shift = self._on_the_way(pack, repeated, conformers, sigma, host)
+        else:
+            clean, shift = pack.positions(repeated, conformers), None
+        if self.settings.mirror:
+            flip = self._to_device(torch.rand(count, generator=host) < 0.5)
+            graph, sign = mirrored(graph, flip), torch.where(flip, -1.0, 1.0).repeat_interleave(draws).view(-1, 1, 1)
+            clean, shift = clean * sign, None if shift is None else shift * sign
         device = torch.Generator(self.device).manual_seed(_mix(seed, step) + 1)
         eps = torch.randn(clean.shape, generator=device, device=self.device)
-        return Batch(graph, clean, root, sigma, eps, shift)
+        return Batch(graph, clean, root, self._to_device(sigma), eps, shift)
 
-    def _on_the_way(self, shift: Tensor, sigma: Tensor, host: torch.Generator) -> tuple[Tensor, Tensor]:
-        """How far samples lie from their conformers on the way to the starts, nan for what noise moves; their levels.
+    def _on_the_way(
+        self, pack: Pack, chosen: Tensor, conformers: Tensor, sigma: Tensor, host: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples of which some lie on the way from a start to its conformer: clean positions, noise levels (B * S,),
+        and how far they lie from the former, nan for what noise moves.
 
-        shift: (B * S, M, 3) of the starts, nan where there is none.     sigma: (B * S,) of the noise.
+        chosen, conformers, sigma: (B * S,) molecules, conformers and levels of the others, on the host as they come.
         """
-        chosen, way = torch.rand(2, len(sigma), generator=host).to(self.device)
-        begun = (chosen < self.noise.starts) & shift.isfinite().all(-1).all(-1)
+        among, way, which = torch.rand(3, len(chosen), generator=host)
+        begun = (among < self.noise.starts) & (pack.num_starts[chosen] > 0)
+        numbers = (which * pack.num_starts[chosen]).long()
+        clean = pack.positions(chosen, torch.where(begun, pack.ends_of(chosen, numbers), conformers))
         level = (way * self.noise.start_sigma).clamp(min=self.noise.sigma_min)
-        shift = torch.where(begun.view(-1, 1, 1), way.view(-1, 1, 1) * shift, torch.nan)
-        return shift, torch.where(begun, level, sigma)
+        share = self._to_device(torch.where(begun, way, torch.nan)).view(-1, 1, 1)
+        return clean, torch.where(begun, level, sigma), share * (pack.start_positions(chosen, numbers) - clean)
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
 
 
 def mirrored(graph: DenseGraph, flip: Tensor) -> DenseGraph:
     """The graphs with some (B,) replaced by those of the mirror images, hands relabelled; positions change sign."""
     cycle = list(PAIR_FEATURES).index("cycle")
     pair = graph.pair.clone()
-    turned = torch.tensor([0, 2, 1], dtype=pair.dtype, device=pair.device)[pair[..., cycle].long()]
-    pair[..., cycle] = torch.where(flip.view(-1, 1, 1), turned, pair[..., cycle])
+    own = pair[..., cycle]
+    turned = torch.where(own > 0, 3 - own, own)  # 1 for 2 and 2 for 1
+    pair[..., cycle] = torch.where(flip.view(-1, 1, 1), turned, own)
     sign = torch.where(flip, -1.0, 1.0)
     wanted = graph.wanted * sign.unsqueeze(-1)
     return DenseGraph(graph.mask, graph.node, pair, graph.bounds, graph.centres, wanted)

@@ -24,6 +24,9 @@ class OptimSettings:
 
     lr rises over `warmup` steps and falls along a cosine to `final` of itself at `steps`; `ema` is the decay of the
     averaged weights per step; `clip` the largest gradient norm.
+    minutes: end of the run by time, for a machine that is lent for so long: the cosine follows the time then, where
+             that is ahead of the steps. 0 for a run of `steps` however long they take.
+    graphs:  on a GPU, play back recorded steps, see `capture`.
     """
 
     steps: int = 20_000
@@ -33,17 +36,24 @@ class OptimSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.999
+    minutes: float = 0.0
     bf16: bool = True
     compile: bool = False
+    graphs: bool = True
     seed: int = 1
     log_every: int = 50
     save_every: int = 500
     validate_every: int = 5_000
 
-    def factor(self, step: int) -> float:
+    def done(self, step: int, seconds: float) -> float:
+        """The share of the run that is over, 0 to 1."""
+        by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(step / self.steps, by_time))
+
+    def factor(self, step: int, seconds: float = 0.0) -> float:
         """The learning rate at a step, as a share of `lr`."""
         rise = min(1.0, (step + 1) / max(self.warmup, 1))
-        done = min(1.0, step / self.steps)
+        done = self.done(step, seconds)
         return rise * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * done)))
 
 

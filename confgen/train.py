@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from confgen import checkpoint
+from confgen.capture import Captured
 from confgen.card import write_card
 from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
@@ -54,35 +55,49 @@ class Trainer:
             {"params": others},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.optim.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-        self.loss = torch.compile(self.denoiser.loss, dynamic=True) if recipe.optim.compile else self.denoiser.loss
-        self.step = self.samples = self.bad_steps = 0
+        if recipe.optim.compile:  # one layer stands for all of them: they are the same code
+            for layer in self.denoiser.network.layers:
+                layer.compile(dynamic=True)
+        for parameter in self.denoiser.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self._kept = [parameter.grad for parameter in self.denoiser.parameters() if parameter.grad is not None]
+        graphs = recipe.optim.graphs and device.type == "cuda"
+        self.gradients = Captured(self._gradients) if graphs else self._gradients
+        self.step = self.samples = 0
+        self.bad_steps = torch.zeros((), device=device)
         self.seconds = 0.0
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimiser; what comes back stays on the device until it is logged."""
         optim = self.recipe.optim
         for group in self.optimizer.param_groups:
-            group["lr"] = optim.lr * optim.factor(self.step)
-        autocast = torch.autocast(self.device.type, torch.bfloat16) if optim.bf16 else nullcontext()
-        with autocast:
-            losses, parts = self.loss(
+            group["lr"] = optim.lr * optim.factor(self.step, self.seconds)
+        losses = self.gradients(batch)
+        norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
+        bad = ~torch.isfinite(norm)  # the clip has turned every gradient into NaN: leave the weights alone
+        self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined] # what torch's own scaler sets, too
+        self.optimizer.step()
+        self._average()
+        self.bad_steps = (self.bad_steps + 1) * bad
+        self.step += 1
+        self.samples += len(batch.clean)
+        return losses | {"norm": norm.detach()}
+
+    def _gradients(self, batch: Batch) -> dict[str, Tensor]:
+        """The mean losses of a batch; leaves their gradients in the parameters, in the memory that these have."""
+        torch._foreach_zero_(self._kept)
+        with torch.autocast(self.device.type, torch.bfloat16) if self.recipe.optim.bf16 else nullcontext():
+            losses, parts = self.denoiser.loss(
                 batch.graph, batch.clean, batch.root, batch.sigma, batch.eps, self.recipe.loss, batch.shift
             )
         loss = losses.mean()
         loss.backward()
-        norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
-        if not torch.isfinite(norm):  # the clip has turned every gradient into NaN: leave the weights alone
-            self.bad_steps += 1
-        else:
-            self.optimizer.step()
-            self._average()
-            self.bad_steps = 0
-        self.optimizer.zero_grad()
-        self.step += 1
-        self.samples += len(losses)
+        return {"loss": loss.detach()} | {name: part.mean().detach() for name, part in parts.items()}
+
+    def check(self) -> None:
+        """Raises Diverged if the last steps were not finite. Waits for the device, so not to be asked every step."""
         if self.bad_steps > MAX_BAD_STEPS:
-            raise Diverged(f"step {self.step}: {MAX_BAD_STEPS} steps in a row were not finite; lower optim.lr")
-        return {"loss": loss.detach(), "norm": norm.detach()} | {k: v.mean().detach() for k, v in parts.items()}
+            raise Diverged(f"step {self.step}: {int(self.bad_steps)} steps in a row were not finite; lower optim.lr")
 
     def _average(self) -> None:
         """Moves the averaged weights on; the average is short at the start of a run, when weights change fast."""
@@ -97,12 +112,19 @@ class Trainer:
         return copy.eval().requires_grad_(False)
 
     def begin_with(self, weights: str) -> None:
-        """Takes over trained weights, a name or a folder, both as they are and as the average."""
+        """Takes over trained weights, a name or a folder, both as they are and as the average.
+
+        They may have fewer layers: new ones follow the old and change nothing at first, since the steps that a layer
+        adds are zero to begin with.
+        """
         given = checkpoint.load(weights, self.device).denoiser
-        if (given.name, given.network.config) != (self.denoiser.name, self.denoiser.network.config):
+        own, others = vars(self.denoiser.network.config), vars(given.network.config)
+        if given.name != self.denoiser.name or own | {"layers": 0} != others | {"layers": 0}:
             raise WeightsError(f"{weights}: made for another network or size; give the same [model] in the config")
-        self.denoiser.load_state_dict(given.state_dict())
-        self.average = {name: value.detach().clone() for name, value in given.named_parameters()}
+        if own["layers"] < others["layers"]:
+            raise WeightsError(f"{weights}: has {others['layers']} layers; give as many in [model], or more")
+        self.denoiser.load_state_dict(self.denoiser.state_dict() | given.state_dict())
+        self.average = {name: value.detach().clone() for name, value in self.denoiser.named_parameters()}
 
     def save(self, run: Path) -> None:
         """Writes `last.pt` and `weights/`, whole or not at all."""
@@ -137,7 +159,7 @@ def load_packs(recipe: Recipe, device: torch.device) -> list[Pack]:
     """The packs of the sets, made if they are not there yet. InputError for one without the starts asked for."""
     packs = [Pack.load(packed(s.path, recipe.cache, recipe.workers, starts=s.starts), device) for s in recipe.sets]
     for pack, entry in zip(packs, recipe.sets, strict=True):
-        if entry.starts and bool(pack.starts.isnan().all()):
+        if entry.starts and not len(pack.ends):
             raise InputError(f"{entry.path}: has no starts; pack its Parquet file anew, or take starts = true away")
     return packs
 
@@ -179,8 +201,18 @@ def train(
         trainer.restore(run)
     elif init is not None:
         trainer.begin_with(init)
-    _loop(trainer, mixture, run, max_minutes, validate, progress)
+    with _own_stream(device):
+        _loop(trainer, mixture, run, max_minutes, validate, progress)
     return trainer
+
+
+def _own_stream(device: torch.device) -> AbstractContextManager[Any]:
+    """A stream of its own on a GPU: what is launched on the default one cannot be recorded."""
+    if device.type != "cuda":
+        return nullcontext()
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return torch.cuda.stream(stream)
 
 
 def _loop(
@@ -196,15 +228,16 @@ def _loop(
         tqdm(total=optim.steps, initial=trainer.step, unit="step", disable=disable) as progress,
         (run / "log.jsonl").open("a") as log,
     ):
-        while trainer.step < optim.steps:
+        while optim.done(trainer.step, trainer.seconds) < 1:
             window.append(trainer.train_step(mixture.batch(optim.seed, trainer.step)))
             trainer.seconds = before + time.monotonic() - began
             progress.update()
             out_of_time = minutes is not None and time.monotonic() - began > 60 * minutes
-            last = out_of_time or trainer.step == optim.steps
+            last = out_of_time or optim.done(trainer.step, trainer.seconds) == 1
             if trainer.step % optim.log_every == 0 or last:
-                now = time.monotonic()
+                trainer.check()
                 entry = _summary(window) | {"step": trainer.step, "samples": trainer.samples}
+                now = time.monotonic()
                 entry["samples_per_second"] = round((trainer.samples - samples) / (now - since), 1)
                 _write(log, entry)
                 progress.set_postfix(loss=entry["loss"], per_s=entry["samples_per_second"])

@@ -41,10 +41,22 @@ def remove_rigid(vectors: Tensor, pos: Tensor, mask: Tensor) -> Tensor:
     eye = torch.eye(3, dtype=pos.dtype, device=pos.device)
     inertia = (trace * (1 + 1e-6) + 1e-12) * eye - outer
     torque = torch.linalg.cross(r, v).sum(-2)  # (B, 3)
-    omega = torch.linalg.solve(inertia, torque.unsqueeze(-1)).squeeze(-1)
+    omega = _solved(inertia, torque)
     turned = torch.linalg.cross(omega.unsqueeze(-2).expand_as(r), r)
     left: Tensor = (v - turned) * mask.unsqueeze(-1).to(pos.dtype)
     return left
+
+
+def _solved(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """Solutions (B, 3) of symmetric systems (B, 3, 3) by Cramer's rule, in float64, which stands in for pivoting.
+
+    The solvers of libraries wait for a GPU to say whether a matrix was singular.
+    """
+    first, second, third = matrices.double().unbind(-2)
+    minors = torch.linalg.cross(second, third), torch.linalg.cross(third, first), torch.linalg.cross(first, second)
+    determinant = (first * minors[0]).sum(-1, keepdim=True)
+    solved: Tensor = (torch.stack(minors, dim=-1) @ vectors.double().unsqueeze(-1)).squeeze(-1) / determinant
+    return solved.to(vectors.dtype)
 
 
 def edge_frames(pos: Tensor, axis: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -69,6 +81,18 @@ def edge_frames(pos: Tensor, axis: Tensor | None = None) -> tuple[Tensor, Tensor
     else:
         b = unit(torch.linalg.cross(a, axis.unsqueeze(-2) + axis.unsqueeze(-3)), 1e-2)
     return torch.stack((a, b, torch.linalg.cross(a, b)), dim=-2), distance
+
+
+def on_frames(frames: Tensor, vectors: Tensor) -> Tensor:
+    """Components of the vectors (B, M, P, 3) of each atom i on the axes of its frames (B, M, M, 3, 3): (B, M, M, 3, P).
+
+    Compiled, as a sum that is fused with what comes before and after: products of so small matrices are slow on GPUs.
+    """
+    if torch.compiler.is_compiling():
+        return (frames.unsqueeze(-2) * vectors[:, :, None, None]).sum(-1)
+    flat: Tensor = frames.flatten(-3, -2) @ vectors.transpose(-1, -2)
+    components: Tensor = flat.unflatten(-2, (-1, 3))
+    return components
 
 
 def handedness(pos: Tensor, centres: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,9 @@ from torch.nn import functional
 
 from .blocks import Modulation, modulate, normalise_vectors, radial_basis, zero_linear
 from .dense import DenseGraph
-from .geometry import edge_frames, handedness
+from .geometry import edge_frames, handedness, on_frames
 
 AXES = 3
-REVERSED = (-1.0, -1.0, 1.0)  # the axes of the frame of (j, i) on those of (i, j)
 RESIDUALS = 4
 
 
@@ -147,8 +146,9 @@ class Layer(nn.Module):
     ) -> Tensor:
         """The hidden state of every pair, (B, M, M, pair_width), from both ends and the scalarised geometry."""
         projected = self._mix(self.project, v).to(frames.dtype)  # (B, M, P, 3)
-        at_i = (frames.flatten(-3, -2) @ projected.transpose(-1, -2)).unflatten(-2, (-1, AXES))  # (B, M, M, 3, P)
-        at_j = (at_i * at_i.new_tensor(REVERSED).unsqueeze(-1)).transpose(1, 2)
+        at_i = on_frames(frames, projected)
+        # The frame of (j, i) has the axes -a, -b and c of that of (i, j).
+        at_j = torch.cat((-at_i[..., :2, :], at_i[..., 2:, :]), dim=-2).transpose(1, 2)
         radial = radial_basis(distance, self.config.radial, self.config.cutoff)
         known = (at_i.flatten(-2), at_j.flatten(-2), radial.to(frames.dtype), residuals.to(frames.dtype))
         scalars = self.scalars(torch.cat(known, dim=-1))
@@ -159,9 +159,12 @@ class Layer(nn.Module):
     def _pair_out(self, message: Tensor) -> Tensor:
         """Edge bias of each head, then what is built along the frames, axis by axis: so it needs no copy later."""
         c = self.config
-        order = torch.arange(AXES * c.vectors, device=message.device).unflatten(0, (c.heads, AXES, -1)).transpose(0, 1)
-        order = torch.cat((torch.arange(c.heads, device=message.device), c.heads + order.flatten()))
-        return functional.linear(message, self.pair_out.weight[order], self.pair_out.bias[order])
+
+        def by_axis(rows: Tensor) -> Tensor:
+            heads, along = rows.split((c.heads, AXES * c.vectors))
+            return torch.cat((heads, along.unflatten(0, (c.heads, AXES, -1)).transpose(0, 1).flatten(0, 2)))
+
+        return functional.linear(message, by_axis(self.pair_out.weight), by_axis(self.pair_out.bias))
 
     def _attention(self, h: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
         """Softmax over the partners of an atom, (B, heads, M, M), of normalised queries and keys plus an edge bias."""

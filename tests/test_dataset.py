@@ -15,7 +15,7 @@ from rdkit import Chem
 from safetensors.torch import save_file
 
 from confgen import dataset, packing
-from confgen.dataset import Pack, read_row, stereo_from_positions
+from confgen.dataset import MULTIPLE, Pack, read_row, stereo_from_positions
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
@@ -56,7 +56,7 @@ def test_positions_come_back_centred_for_every_conformer(pack: Pack, ensemble_ro
         mol, pos = read_row(row)
         pos = pos[:, is_token(mol)]
         for k in range(len(pos)):
-            got = pack.positions(torch.tensor([index]), torch.tensor([k]))[0].numpy()
+            got = pack.positions(torch.tensor([index]), torch.tensor([k]))[0, : pos.shape[1]].numpy()
             np.testing.assert_allclose(got, pos[k] - pos[k].mean(0), atol=1e-5)
 
 
@@ -64,10 +64,10 @@ def test_graphs_come_back_as_they_were_made(pack: Pack, ensemble_rows: Rows) -> 
     for index, row in enumerate(ensemble_rows):
         got, _ = pack.graphs(torch.tensor([index]))
         want = graph_of_row(row)
-        c = want.centres.shape[1]
-        assert torch.equal(got.node.long(), want.node)
-        assert torch.equal(got.pair.long(), want.pair)
-        torch.testing.assert_close(got.bounds, want.bounds, rtol=1e-3, atol=1e-3)
+        n, c = want.mask.shape[1], want.centres.shape[1]
+        assert torch.equal(got.node[:, :n].long(), want.node)
+        assert torch.equal(got.pair[:, :n, :n].long(), want.pair)
+        torch.testing.assert_close(got.bounds[:, :n, :n], want.bounds, rtol=1e-3, atol=1e-3)
         assert torch.equal(got.centres[:, :c], want.centres)
         assert torch.equal(got.wanted[:, :c], want.wanted)
 
@@ -76,7 +76,9 @@ def test_roots_of_the_prior_come_back(pack: Pack, ensemble_rows: Rows) -> None:
     for index, row in enumerate(ensemble_rows):
         want = graph_of_row(row)
         _, root = pack.graphs(torch.tensor([index]))
-        torch.testing.assert_close(root, harmonic_root(adjacency(want.pair), want.mask), rtol=1e-3, atol=1e-3)
+        n = want.mask.shape[1]
+        made = harmonic_root(adjacency(want.pair), want.mask)
+        torch.testing.assert_close(root[:, :n, :n], made, rtol=1e-3, atol=1e-3)
 
 
 def test_a_batch_holds_every_molecule_as_it_is_alone(pack: Pack) -> None:
@@ -84,13 +86,20 @@ def test_a_batch_holds_every_molecule_as_it_is_alone(pack: Pack) -> None:
     together, roots = pack.graphs(chosen)
     for row, index in enumerate(chosen):
         alone, root = pack.graphs(index.view(1))
-        n, c = int(alone.mask.sum()), alone.centres.shape[1]
-        assert torch.equal(together.node[row, :n], alone.node[0])
-        assert torch.equal(together.pair[row, :n, :n], alone.pair[0])
-        assert torch.equal(together.bounds[row, :n, :n], alone.bounds[0])
-        assert torch.equal(together.centres[row, :c], alone.centres[0])
-        assert torch.equal(together.wanted[row, :c], alone.wanted[0])
-        assert torch.equal(roots[row, :n, :n], root[0])
+        n, c = int(alone.mask.sum()), int(alone.centres.any(-1).sum())
+        assert torch.equal(together.node[row, :n], alone.node[0, :n])
+        assert torch.equal(together.pair[row, :n, :n], alone.pair[0, :n, :n])
+        assert torch.equal(together.bounds[row, :n, :n], alone.bounds[0, :n, :n])
+        assert torch.equal(together.centres[row, :c], alone.centres[0, :c])
+        assert torch.equal(together.wanted[row, :c], alone.wanted[0, :c])
+        assert torch.equal(roots[row, :n, :n], root[0, :n, :n])
+
+
+def test_sizes_are_filled_up_to_a_multiple(pack: Pack) -> None:
+    for index, size in enumerate(pack.sizes.tolist()):
+        atoms = pack.graphs(torch.tensor([index]))[0].mask.shape[1]
+        assert atoms % MULTIPLE == 0
+        assert size <= atoms < size + MULTIPLE
 
 
 def test_padding_of_a_batch_is_zero(pack: Pack) -> None:

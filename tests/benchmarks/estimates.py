@@ -45,14 +45,15 @@ def estimate_errors(denoiser: Estimator, pack: Pack, molecules: int) -> np.ndarr
         denoised = denoiser(denoiser.encode(graph), clean + sigma.view(-1, 1, 1) * noise, sigma)
         if not denoised.isfinite().all():
             raise Diverged(f"molecule {index + 1}: an estimate is not finite; lower optim.lr")
-        estimates, target = centre(denoised.double(), graph.mask), clean.double()
+        real = graph.mask[0]
+        estimates, target = (centre(pos.double(), graph.mask[:1])[:, real] for pos in (denoised, clean))
         rmsd = superposed_rmsd(target.expand_as(estimates).numpy(), estimates.numpy())
-        rows.append([*rmsd, _distance_error(estimates[0], target[0], graph)])
+        rows.append([*rmsd, _distance_error(estimates[0], target[0], graph.pair[0][real][:, real])])
     return np.array(rows)
 
 
-def _distance_error(estimate: Tensor, target: Tensor, graph: DenseGraph) -> float:
-    """Mean absolute error of the distances of atoms one and two bonds apart, of positions (M, 3)."""
-    hops = graph.pair[0, ..., list(PAIR_FEATURES).index("hops")]
+def _distance_error(estimate: Tensor, target: Tensor, pair: Tensor) -> float:
+    """Mean absolute error of the distances of atoms one and two bonds apart, of positions (M, 3); pair: (M, M, 6)."""
+    hops = pair[..., list(PAIR_FEATURES).index("hops")]
     near = (hops == 1) | (hops == 2)
     return float((torch.cdist(estimate, estimate) - torch.cdist(target, target)).abs()[near].mean())
