@@ -61,7 +61,7 @@ class OptimSettings:
 class SetSettings:
     """One ensemble file (Parquet, or a pack made from one) and its share of the samples.
 
-    starts:   pack with every conformer where MMFF94s takes it, for `noise.starts`.
+    starts:   pack where generation would start from, with the conformers nearest to it, for `noise.starts`.
     torsions: count its torsions in the library that goes with the weights, by which bonds of starts are turned.
     """
 
@@ -165,16 +165,11 @@ def _sensible(path: Path, recipe: Recipe) -> None:
     for name, value in least_1.items():
         if value < 1:
             raise InputError(f"{path}: {name} is {value}; give 1 or more")
-    if not 0 < recipe.noise.sigma_min < recipe.noise.sigma_max:
-        raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
+    if not 0 <= recipe.optim.minutes < math.inf:
+        raise InputError(f"{path}: optim.minutes is {recipe.optim.minutes}; give 0 for no limit, or more")
     if any(entry.weight < 0 for entry in recipe.sets):
         raise InputError(f"{path}: data.sets.weight is below 0; give 0 to leave a set out")
-    if not 0 <= recipe.noise.starts <= 1:
-        raise InputError(f"{path}: noise.starts is {recipe.noise.starts}; give a share from 0 to 1")
-    if recipe.noise.starts and not any(entry.starts for entry in recipe.sets):
-        raise InputError(f"{path}: noise.starts asks for starts, but no set has them; write starts = true under one")
-    if not recipe.noise.start_sigma > 0:
-        raise InputError(f"{path}: noise.start_sigma is {recipe.noise.start_sigma}; give a positive level")
+    _sensible_noise(path, recipe)
     known = {*(f"start_{name}" for name in START_VALUES), *(f.name for f in fields(SamplerSettings))}
     _known(path, "sampling", known | {"start", *STARTS}, recipe.sampling)
     for start in STARTS:
@@ -185,6 +180,18 @@ def _sensible(path: Path, recipe: Recipe) -> None:
             raise InputError(f"{path}: model.{name} is {value}; give more than 0")
     if model.width % model.heads or model.vectors % model.heads:
         raise InputError(f"{path}: model.heads ({model.heads}) must divide model.width and model.vectors")
+
+
+def _sensible_noise(path: Path, recipe: Recipe) -> None:
+    noise = recipe.noise
+    if not 0 < noise.sigma_min < noise.sigma_max:
+        raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
+    if not 0 <= noise.starts <= 1:
+        raise InputError(f"{path}: noise.starts is {noise.starts}; give a share from 0 to 1")
+    if noise.starts and not any(entry.starts for entry in recipe.sets):
+        raise InputError(f"{path}: noise.starts asks for starts, but no set has them; write starts = true under one")
+    if not noise.start_sigma > 0:
+        raise InputError(f"{path}: noise.start_sigma is {noise.start_sigma}; give a positive level")
 
 
 def _known(path: Path, name: str, known: set[str], table: dict[str, Any]) -> None:

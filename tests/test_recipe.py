@@ -38,6 +38,7 @@ UNCHECKED = {
     "no steps": (SETS + "[optim]\nsteps = 0", "optim.steps"),
     "no draws": (SETS + "[batch]\ndraws = 0", "batch.draws"),
     "no noise at all": (SETS + "[noise]\nsigma_min = 0.0", "noise.sigma_min"),
+    "less than no time": (SETS + "[optim]\nminutes = -1", "optim.minutes"),
     "more than all samples on their way": (SETS + "starts = true\n[noise]\nstarts = 1.5", "noise.starts"),
     "samples on their way from nowhere": (SETS + "[noise]\nstarts = 0.5", "starts = true"),
     "starts without noise": (SETS + "[noise]\nstart_sigma = 0.0", "noise.start_sigma"),

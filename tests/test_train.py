@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,36 @@ def test_resume_starts_where_there_is_nothing_yet(config: MakeConfig, tmp_path: 
 def test_time_that_is_up_ends_the_run_with_everything_saved(config: MakeConfig, tmp_path: Path) -> None:
     trainer = train(config(), tmp_path / "run", max_minutes=0, progress=False)
     assert trainer.step == state(tmp_path / "run")["step"] == 1
+
+
+def test_a_deeper_network_begins_as_the_one_it_grows_from(config: MakeConfig, pack: Pack, tmp_path: Path) -> None:
+    train(config(), tmp_path / "first", progress=False)
+    recipe = read_recipe(config())
+    grown = Trainer(replace(recipe, config=recipe.config | {"layers": 4}), torch.device("cpu"))
+    grown.begin_with(str(tmp_path / "first"))
+    graph, _ = pack.graphs(torch.tensor([3, 5]))
+    pos, sigma = torch.randn(*graph.mask.shape, 3), torch.tensor([0.3, 2.0])
+    given = checkpoint.load(str(tmp_path / "first")).denoiser
+    want = given(given.encode(graph), pos, sigma)
+    for denoiser in (grown.denoiser, grown.averaged()):
+        torch.testing.assert_close(denoiser(denoiser.encode(graph), pos, sigma), want, rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_cannot_lose_layers(config: MakeConfig, tmp_path: Path) -> None:
+    train(config(), tmp_path / "first", progress=False)
+    recipe = read_recipe(config())
+    with pytest.raises(WeightsError, match="has 2 layers"):
+        Trainer(replace(recipe, config=recipe.config | {"layers": 1}), torch.device("cpu")).begin_with(
+            str(tmp_path / "first")
+        )
+
+
+def test_a_run_by_time_ends_with_it_and_its_cosine(config: MakeConfig, tmp_path: Path) -> None:
+    trainer = train(config(steps=10**9, minutes=0.02), tmp_path / "run", progress=False)
+    assert 1.2 <= trainer.seconds < 20
+    optim = trainer.recipe.optim
+    assert optim.factor(10, 0.6) == pytest.approx(0.51, abs=1e-6)
+    assert optim.factor(trainer.step, trainer.seconds) == pytest.approx(optim.final)
 
 
 @pytest.mark.parametrize("bad", [{2}, {0, 1, 2, 3}])
