@@ -27,8 +27,8 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(
-        "the least time: fewer steps from a smaller pool, and nothing in the place of duplicates",
-        {"pool": 1, "steps": 3, "rounds": 1, "rms": 0.0},
+        "the least time: from a smaller pool, and nothing in the place of duplicates",
+        {"pool": 1, "rms": 0.0},
     ),
     "ensemble": Preset("starts from a pool twice as large, for more time", {"pool": 10}),
     "docking": Preset(
