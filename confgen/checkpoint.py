@@ -37,6 +37,7 @@ class Weights:
 
     name: as the user gave it.  sha256: of the tensor file.  sampling: settings chosen for these weights by measurement.
     torsions: of the molecules that the denoiser was trained on, if they were counted.
+    samples: that training showed the denoiser, those of the weights that it began with among them.
     """
 
     denoiser: Denoiser
@@ -44,6 +45,7 @@ class Weights:
     sha256: str
     sampling: dict[str, Any]
     torsions: TorsionLibrary | None = None
+    samples: int = 0
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +112,8 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{folder}: weights do not fit the network {config['network']!r} ({reason})") from error
     denoiser = denoiser.to(device).eval().requires_grad_(False)
-    return Weights(denoiser, folder.name, config["sha256"], config.get("sampling", {}), torsions)
+    samples = config.get("training", {}).get("samples", 0)
+    return Weights(denoiser, folder.name, config["sha256"], config.get("sampling", {}), torsions, samples)
 
 
 def _verified(file: Path, sha256: str) -> bytes:

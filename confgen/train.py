@@ -66,6 +66,7 @@ class Trainer:
         self.step = self.samples = 0
         self.bad_steps = torch.zeros((), device=device)
         self.seconds = 0.0
+        self.begun_with: dict[str, Any] = {}
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimiser; what comes back stays on the device until it is logged."""
@@ -117,13 +118,14 @@ class Trainer:
         They may have fewer layers: new ones follow the old and change nothing at first, since the steps that a layer
         adds are zero to begin with.
         """
-        given = checkpoint.load(weights, self.device).denoiser
-        own, others = vars(self.denoiser.network.config), vars(given.network.config)
-        if given.name != self.denoiser.name or own | {"layers": 0} != others | {"layers": 0}:
+        given = checkpoint.load(weights, self.device)
+        own, others = vars(self.denoiser.network.config), vars(given.denoiser.network.config)
+        if given.denoiser.name != self.denoiser.name or own | {"layers": 0} != others | {"layers": 0}:
             raise WeightsError(f"{weights}: made for another network or size; give the same [model] in the config")
         if own["layers"] < others["layers"]:
             raise WeightsError(f"{weights}: has {others['layers']} layers; give as many in [model], or more")
-        self.denoiser.load_state_dict(self.denoiser.state_dict() | given.state_dict())
+        self.denoiser.load_state_dict(self.denoiser.state_dict() | given.denoiser.state_dict())
+        self.begun_with = {"sha256": given.sha256, "samples": given.samples}
         self.average = {name: value.detach().clone() for name, value in self.denoiser.named_parameters()}
 
     def save(self, run: Path) -> None:
@@ -131,15 +133,18 @@ class Trainer:
         state = {
             "model": self.denoiser.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
             "step": self.step, "samples": self.samples, "seconds": self.seconds,
+            "begun_with": self.begun_with,
         }  # fmt: skip
         torch.save(state, run / "last.tmp")
         (run / "last.tmp").replace(run / "last.pt")
         story = {
             "steps": self.step,
-            "samples": self.samples,
+            "samples": self.samples + self.begun_with.get("samples", 0),
             "seconds": round(self.seconds),
             "torch": torch.__version__,
         }
+        if self.begun_with:
+            story["begun_with"] = self.begun_with["sha256"]
         checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story, self.torsions)
         write_card(run / "weights", self.recipe)
 
@@ -153,6 +158,7 @@ class Trainer:
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
+        self.begun_with = state.get("begun_with", {})
 
 
 def load_packs(recipe: Recipe, device: torch.device) -> list[Pack]:

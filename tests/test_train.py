@@ -159,6 +159,15 @@ def test_a_new_run_can_begin_with_trained_weights(config: MakeConfig, tmp_path: 
         assert torch.equal(average, wanted)
 
 
+def test_weights_tell_all_samples_and_what_they_began_with(config: MakeConfig, tmp_path: Path) -> None:
+    first = train(config(steps=3), tmp_path / "first", progress=False)
+    second = train(config(), tmp_path / "second", init=str(tmp_path / "first"), max_minutes=0, progress=False)
+    second = train(config(), tmp_path / "second", resume=True, progress=False)
+    told = checkpoint.read_config(tmp_path / "second/weights")["training"]
+    assert told["samples"] == first.samples + second.samples
+    assert told["begun_with"] == checkpoint.read_config(tmp_path / "first/weights")["sha256"]
+
+
 def test_weights_of_another_size_cannot_begin_a_run(config: MakeConfig, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="another network or size"):
         train(config(steps=1), tmp_path / "run", init=checkpoint.DEFAULT, progress=False)
