@@ -117,8 +117,7 @@ def _turn_wrong(
     if not rows:
         return
     seeds = [conformer_seed(settings.seed, own[row], TURNED + attempt) for row in rows]
-    steps = min(SMOOTHING_STEPS, settings.sampler.num_steps)
-    smoothing = replace(settings, start=SMOOTHING, sampler=replace(settings.sampler, num_steps=steps))
+    smoothing = replace(settings, start=SMOOTHING, sampler=replace(settings.sampler, num_steps=SMOOTHING_STEPS))
     smoothed = _propose_whole(isomer, seeds, weights, smoothing, deadline, None, known=turned[rows])
     drafts.take_better([own[row] for row in rows], isomer, smoothed, turned=True)
 
