@@ -33,7 +33,7 @@ PRESETS = {
     "ensemble": Preset("starts from a pool twice as large, for more time", {"pool": 10}),
     "docking": Preset(
         "shapes that a protein may bind: many, apart, from minima in water",
-        {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "dielectric": 80.0},
+        {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "dielectric": 80.0, "rounds": 1},
     ),
     "macrocycle": Preset(
         "rings of nine atoms and more: from minima of a pool, and MMFF94s afterwards",
