@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ PAIRS_AT_ONCE = {"cpu": 60_000, "cuda": 4_000_000}
 DETERMINISTIC = ("heun", "dpmpp")  # samplers
 STARTS = ("harmonic", "etkdg", "mmff94s", "input")
 TORSIONS = ("learned", "crystal")
+# A single step ends at a mean of what is likely, whose bonds and angles may be of none of it; a last one at this level
+# puts them right. Of 373 conformers of 25 molecules, 340 pass the checks without it, 369 with it, at the same RMSD.
+SETTLING = 0.1
 # Products of fewer rows go through other kernels, which round differently: one or two conformers are filled up to
 # this number with copies, so that results are equal bit by bit whatever the batch (measured: 5e-4 angstrom without).
 FEWEST = 4
@@ -44,7 +47,8 @@ class StartSettings:
            what the network has learned about molecules like the one noised; with less, at a lower temperature: it
            moves the coordinates to where the network finds them likely, as a force field would move them downhill.
     pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
-    rounds: how often the sampler is run, each time from what the last one gave, which goes further the same way.
+    rounds: how often the sampler is run, each time from what the last one gave, which goes further the same way. If
+           that is by a single step each, one more at a low level, SETTLING, follows.
     torsions: for `mmff94s`: "learned", as frequent as in the library of torsions that came with the weights, where
            there is one; or "crystal", as RDKit makes them, by what crystals show.
     Raises CannotStart for another start, a sigma that is not positive, a negative share, an empty pool, no round, and
@@ -229,8 +233,11 @@ def _sample(
     def project(vectors: Tensor, pos: Tensor) -> Tensor:
         return remove_rigid(vectors, pos, mask)
 
-    for _ in range(start.rounds if known is not None else 1):
-        pos, sigma = _starting_points(known, start, settings, draw, mask)
+    levels = [start.sigma] * (start.rounds if known is not None else 1)
+    if known is not None and settings.num_steps == 1 and start.sigma > SETTLING:
+        levels.append(SETTLING)
+    for level in levels:
+        pos, sigma = _starting_points(known, replace(start, sigma=level), settings, draw, mask)
         sigmas = karras_sigmas(settings.num_steps, min(settings.sigma_min, sigma), sigma, settings.rho)
         known = SAMPLERS[settings.sampler](denoise, pos, sigmas, draw, settings, project)
     assert known is not None

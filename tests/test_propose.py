@@ -147,6 +147,22 @@ def test_the_library_is_used_unless_crystals_are_asked_for(
     assert given == [used]
 
 
+@pytest.mark.parametrize(("steps", "sigma", "levels"), [(1, 0.5, [0.5, 0.5, 0.1]), (1, 0.05, [0.05, 0.05])])
+def test_single_steps_end_with_one_at_a_low_level(
+    steps: int, sigma: float, levels: list[float], denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, forward = [], Denoiser.forward
+
+    def watched(self: Denoiser, encoded: Any, pos: Any, sigma: Any) -> Any:
+        seen.append(round(float(sigma[0]), 6))
+        return forward(self, encoded, pos, sigma)
+
+    monkeypatch.setattr(Denoiser, "forward", watched)
+    start = StartSettings("etkdg", sigma=sigma, noise=0.0, rounds=2)
+    propose(read_molecule("CCCO"), SEEDS, denoiser, settings(steps=steps), start)
+    assert seen == pytest.approx(levels)
+
+
 @pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"torsions": "x"}])
 def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart):
