@@ -16,6 +16,7 @@ from confgen.embed import embed, embed_core
 from confgen.errors import NoStart
 from confgen.hydrogens import complete
 from confgen.hypervalent import mended
+from confgen.minima import Covering
 from confgen.molecule import fragments, is_token, positions, with_positions
 from confgen.propose import StartSettings, propose
 from confgen.reflect import reflected
@@ -32,6 +33,8 @@ SMOOTHING = StartSettings(sigma=1.0, noise=0.0)
 SMOOTHING_STEPS = 5
 TURNED = -1000  # plus the attempt, in its place, so that these seeds are no others'
 CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
+
+Reserves = dict[tuple[int, int], list[list[Covering]]]  # by number of the isomer and of its core; of each fragment
 
 
 @dataclass
@@ -68,10 +71,12 @@ def sample_wrong(
     attempt: int,
     deadline: float | None,
     cores: Sequence[Sequence[Core]] = (),
+    reserves: Reserves | None = None,
 ) -> None:
     """New proposals for the conformers that fail a check, kept where they fail less than what is there.
 
     cores: those of each isomer, over which its conformers are spread in turn; none if nothing is held.
+    reserves: starts of earlier proposals that are left, taken first; those that this leaves are added.
     Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them. An isomer
     that distance geometry cannot embed is sampled once, from the prior: it would fail as slowly again.
     Proposals of the wrong stereochemistry are turned where that can be done, and smoothed; not those with a core, nor
@@ -84,15 +89,17 @@ def sample_wrong(
     cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt, pool=pool)
     from_prior = StartSettings()
     wrong = drafts.wrong()
+    reserves = {} if reserves is None else reserves
     for first, isomer in enumerate(isomers):
-        for core in cores[first] if cores else [None]:
+        for number, core in enumerate(cores[first] if cores else [None]):
             own = [k for k in wrong if k % len(isomers) == first and core_of(k, cores) is core]
             if not own or (first in drafts.startless and all(drafts.failed[k] != ["missing"] for k in own)):
                 continue
             seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
             started = replace(settings, start=from_prior if first in drafts.startless else cooler)
+            reserve = reserves.setdefault((first, number), [[] for _ in fragments(isomer)])
             try:
-                proposed = _propose_whole(isomer, seeds, weights, started, deadline, core)
+                proposed = _propose_whole(isomer, seeds, weights, started, deadline, core, reserve=reserve)
             except NoStart:
                 drafts.startless.add(first)
                 proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=from_prior), deadline, core)
@@ -169,16 +176,17 @@ def _propose_whole(
     deadline: float | None,
     core: Core | None,
     known: np.ndarray | None = None,
+    reserve: Sequence[list[Covering]] | None = None,
 ) -> np.ndarray:
     """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side.
 
-    known: where each starts, (K, N, 3), in place of what the settings say.
+    known: where each starts, (K, N, 3), in place of what the settings say.     reserve: of starts, for every fragment.
     With a core, they are superposed on its template. From the input's own coordinates, every fragment is superposed on
     these, and so stays where it was among the others.
     """
     atoms = fragments(mol)
     parts = []
-    for own, part in zip(atoms, _fragment_mols(mol), strict=True):
+    for number, (own, part) in enumerate(zip(atoms, _fragment_mols(mol), strict=True)):
         if part.GetNumAtoms() == 1:
             parts.append(np.zeros((len(seeds), 1, 3)))
             continue
@@ -186,6 +194,7 @@ def _propose_whole(
             part, seeds, weights.denoiser, settings.sampler, settings.start,
             batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
             known=None if known is None else known[:, own], library=weights.torsions,
+            reserve=None if reserve is None else reserve[number],
         )  # fmt: skip
         finished = positions(complete(part, tokens))
         parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))

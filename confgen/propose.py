@@ -16,6 +16,7 @@ from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
 from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.graph import adjacency, mol_to_graph
+from confgen.minima import Covering
 from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
 from confgen.molecule import is_token, label
@@ -90,6 +91,7 @@ def propose(
     dielectric: float | None = None,
     known: np.ndarray | None = None,
     library: TorsionLibrary | None = None,
+    reserve: list[Covering] | None = None,
 ) -> np.ndarray:
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
@@ -103,6 +105,7 @@ def propose(
     dielectric: constant of the surroundings for starts relaxed by MMFF94s.
     known:      positions (K, N, 3) of all atoms to start from, in place of those that `start` names.
     library:    of the torsions that starts relaxed by MMFF94s are to have.
+    reserve:    of such starts, see `starts.representative_starts`.
     A conformer that RDKit finds no coordinates for starts from the harmonic prior. Raises NoStart if none can be,
     and MoleculeError if it is to start from its own coordinates and has none.
     """
@@ -137,7 +140,9 @@ def propose(
         done = np.empty((len(seeds), tokens, 3))
         library = library if start.torsions == "learned" else None
         found = (
-            _starts(mol, seeds, start, deadline, core, dielectric, library) if known is None else _tokens_of(mol, known)
+            _starts(mol, seeds, start, deadline, core, dielectric, library, reserve)
+            if known is None
+            else _tokens_of(mol, known)
         )
         twins = _twins(found) if start.noise == 0 and settings.sampler in DETERMINISTIC else {}
         for rows, known in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
@@ -176,14 +181,16 @@ def _starts(
     core: Core | None,
     dielectric: float | None,
     library: TorsionLibrary | None,
+    reserve: list[Covering] | None,
 ) -> list[np.ndarray | None]:
     """Token positions (T, 3) that each conformer starts from; None for the prior."""
     found: list[np.ndarray | None] = [None] * len(seeds)
     if start.start in ("etkdg", "mmff94s"):
         relaxed = start.start == "mmff94s"
         found = representative_starts(
-            mol, seeds, start.pool, deadline, core, relaxed=relaxed, dielectric=dielectric, library=library
-        )
+            mol, seeds, start.pool, deadline, core,
+            relaxed=relaxed, dielectric=dielectric, library=library, reserve=reserve,
+        )  # fmt: skip
         if all(pos is None for pos in found):
             _refuse_without_start(mol, deadline)
     elif start.start == "input":

@@ -50,7 +50,7 @@ class GenerateSettings:
     relax: Method = "none"
     dielectric: float | None = None
     temperature_k: float = 298.15
-    rms: float = 0.3
+    rms: float = 0.2
     ewindow: float | None = None
     select: str = "diverse"
     oversample: float = 1.0

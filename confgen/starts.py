@@ -14,7 +14,7 @@ from rdkit import Chem
 from confgen.distinct import distances
 from confgen.embed import embed, embed_core
 from confgen.errors import MoleculeError
-from confgen.minima import minima_of
+from confgen.minima import Covering, covering
 from confgen.molecule import label, positions, with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
@@ -37,6 +37,7 @@ def representative_starts(
     relaxed: bool = False,
     dielectric: float | None = None,
     library: TorsionLibrary | None = None,
+    reserve: list[Covering] | None = None,
 ) -> list[np.ndarray | None]:
     """Positions (N, 3) angstrom of all atoms for every seed, the k medoids of `pool` times as many of RDKit's.
 
@@ -49,6 +50,7 @@ def representative_starts(
     dielectric: constant of the surroundings for MMFF94s, None for vacuum; instead of those in water, those in vacuum
              follow.
     library: torsions that RDKit's conformers are turned to before they are relaxed, see `turning`.
+    reserve: relaxed conformers of earlier calls, of which those that are left come first; those of this call are added.
 
     Why: the conformers of a pool lie close together where distance geometry happens to end up often. Of 24 molecules
     of the validation set, the starts that stand for a pool of three times as many gave COV-R 51.5% against 42.1% of as
@@ -57,18 +59,35 @@ def representative_starts(
     if pool == 1 and not relaxed:
         return _embedded(mol, seeds, deadline, core)
     pool = 1 if mol.GetNumAtoms() >= LARGE else pool
-    starts: list[np.ndarray | None] = []
-    for first in range(0, len(seeds), BLOCK):
+    reserve = [] if reserve is None else reserve
+    starts: list[np.ndarray | None] = [*_left(reserve, len(seeds))]
+    for first in range(len(starts), len(seeds), BLOCK):
         if starts and all(pos is None for pos in starts):
             return [None] * len(seeds)
         block = seeds[first : first + BLOCK]
         known = _candidates(mol, block[0], len(block), pool, deadline, core)
         if relaxed and library is not None:
             known = turned(mol, known, library, block[0], core)
-        minima = minima_of(mol, known, len(block), deadline, core, dielectric) if relaxed else None
-        chosen = _medoids(mol, known, len(block)) if minima is None else minima
+        minima = None
+        if relaxed and len(known):
+            taken = np.concatenate([known[:0], *(part.taken for part in reserve)])
+            minima = covering(mol, known, len(block), deadline, core, dielectric, taken)
+        if minima is None:
+            chosen = _medoids(mol, known, len(block))
+        else:
+            reserve.append(minima)
+            chosen = minima.take(len(block))
+            chosen = chosen[np.arange(len(block)) % len(chosen)]
         starts += [*chosen, *[None] * (len(block) - len(chosen))]
     return starts
+
+
+def _left(reserve: Sequence[Covering], count: int) -> list[np.ndarray]:
+    """At most `count` positions (N, 3) that are left in the reserve, of each part of it about as many."""
+    found: list[np.ndarray] = []
+    for number, part in enumerate(reserve):
+        found += [*part.take(-(-(count - len(found)) // (len(reserve) - number)))]
+    return found
 
 
 def _candidates(

@@ -159,7 +159,9 @@ def sampled_from_the_mirror_image(
     """Drafts whose proposals are mirror images of the conformers of `shape`, but where the network starts from them."""
     honest, made = drafts._propose_whole, blank(mol, chosen.num_confs)
 
-    def mirrored(part: Chem.Mol, seeds: Sequence[int], *others: Any, known: np.ndarray | None = None) -> np.ndarray:
+    def mirrored(
+        part: Chem.Mol, seeds: Sequence[int], *others: Any, known: np.ndarray | None = None, **_: Any
+    ) -> np.ndarray:
         return -positions(shape)[: len(seeds)] if known is None else honest(part, seeds, *others, known=known)
 
     monkeypatch.setattr(drafts, "_propose_whole", mirrored)

@@ -45,7 +45,7 @@ def test_ethane_has_one_conformer_and_a_line_says_so(good: Callable[..., Generat
     assert made(ensemble).GetNumConformers() == 1
     [note] = ensemble.notes
     assert "1 of 4 conformers" in note
-    assert "within 0.3 A" in note
+    assert "within 0.2 A" in note
 
 
 def test_duplicates_are_kept_on_request(good: Callable[..., Generator]) -> None:

@@ -91,8 +91,39 @@ def test_one_start_lies_where_most_conformers_ended_and_low(
     monkeypatch.setattr(minima, "distances", lambda _: np.abs(np.subtract.outer(range(3), range(3))))
     mol = read_molecule("CC")
     pos = np.random.default_rng(0).normal(size=(3, mol.GetNumAtoms(), 3))
-    [chosen] = minima._covering(mol, minima.Minima(pos, np.array(crowds, float), np.array(energies, float)), 1)
-    np.testing.assert_array_equal(chosen, pos[first])
+    covering = minima.Covering(mol, minima.Minima(pos, np.array(crowds, float), np.array(energies, float)))
+    np.testing.assert_array_equal(covering.take(1), pos[[first]])
+    np.testing.assert_array_equal(covering.taken, pos[[first]])
+    rest = covering.take(9)  # what is left, each once
+    assert {tuple(np.ravel(one)) for one in (*rest, pos[first])} == {tuple(np.ravel(one)) for one in pos}
+    assert len(rest) == 2
+    assert len(covering.take(1)) == 0
+
+
+def test_further_starts_are_those_left_of_the_pool_and_then_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    mol, reserve = read_molecule(FLEXIBLE), list[minima.Covering]()
+    whole = representative_starts(mol, range(1, 5), 4, relaxed=True, reserve=reserve)
+    [pool] = reserve
+    left = len(pool.minima.pos) - 4
+    assert left > 0
+    with monkeypatch.context() as patch:
+        patch.setattr(starts, "_candidates", None)  # nothing is embedded
+        whole += representative_starts(mol, range(5, 5 + left), 4, relaxed=True, reserve=reserve)
+    np.testing.assert_array_equal(np.sort(np.array(whole), axis=0), np.sort(pool.minima.pos, axis=0))
+    new = representative_starts(mol, range(50, 54), 4, relaxed=True, reserve=reserve)
+    assert len(reserve) == 2
+    together = with_positions(mol, np.array(whole + new))
+    assert len(distinct(together, range(len(whole) + 4), SAME_MINIMUM)) == len(whole) + 4
+
+
+def test_each_part_of_the_reserve_gives_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    mol, reserve = read_molecule(FLEXIBLE), list[minima.Covering]()
+    monkeypatch.setattr(starts, "BLOCK", 3)
+    representative_starts(mol, range(1, 7), 5, relaxed=True, reserve=reserve)
+    before = [len(part.taken) for part in reserve]
+    representative_starts(mol, range(8, 12), 5, relaxed=True, reserve=reserve)
+    assert before == [3, 3]
+    assert [len(part.taken) for part in reserve] == [5, 5]
 
 
 def test_minima_of_both_media_are_ranked_on_one_scale() -> None:

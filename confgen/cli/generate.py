@@ -60,7 +60,7 @@ def generate(
     ] = None,
     rms: Annotated[
         float | None,
-        typer.Option(metavar="A", show_default="0.3", rich_help_panel=ENSEMBLE,
+        typer.Option(metavar="A", show_default="0.2", rich_help_panel=ENSEMBLE,
                      help="Of two conformers closer than this (heavy atoms), one is dropped, and another made; 0 keeps "
                      "all."),
     ] = None,

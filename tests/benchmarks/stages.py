@@ -37,7 +37,7 @@ from confgen.validity import check
 STAGES: dict[str, tuple[Callable[..., object], ...]] = {
     "distance geometry (RDKit)": (embed.embed, embed.embed_core),
     "MMFF94s of the starts": (minima._relaxed,),
-    "choice of the starts": (minima._covering, starts._medoids),
+    "choice of the starts": (minima.Covering.__init__, minima.Covering.take, starts._medoids),
     "network and sampler": (propose._sample,),
     "hydrogens": (complete,),
     "checks": (check,),
