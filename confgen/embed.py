@@ -20,7 +20,7 @@ from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
 
 MAX_SEED = 2**31 - 2
-TIMEOUT_S = 60
+TIMEOUT_S = 60  # for a conformer of up to LARGE atoms; beyond, it grows with their square, as the time does
 CORE_TRIES = 3  # embeddings of a core, of which the best is taken where none is
 CORE_NEAR = 0.5  # angstrom, RMSD of a core from its template that is near enough to start from
 CORE_STRIDE = 0x61C8864680B583EB  # between the seeds of those tries
@@ -70,12 +70,13 @@ def embed(
     seeds: one per conformer, so that each depends on its own seed. Zero gives every conformer the same
            coordinates in RDKit, so seeds are moved into 1..2^31-2 (the modulus of its
            generator is 2^31-1, which acts as 0).
-    timeout_s: for each of them, all ways together.     deadline: `time.monotonic()` after which none is made.
+    timeout_s: for each of them, all ways together; by default as TIMEOUT_S has it.
+    deadline: `time.monotonic()` after which none is made.
     core: atoms whose distances are to be as in it; see `embed_core`.
     If the first GIVE_UP seeds fail, in every way of WAYS, the others are None too: the only way in which one depends
     on others of the same call. What a time limit ends depends on the machine as well.
     """
-    limit_s = TIMEOUT_S if timeout_s is None else timeout_s
+    limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2 if timeout_s is None else timeout_s
     results: list[np.ndarray | None] = []
     copy = Chem.Mol(mol)
     with rdBase.BlockLogs():

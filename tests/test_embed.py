@@ -9,6 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen import embed as module
 from confgen.embed import CORE_NEAR, GIVE_UP, LOT, MAX_SEED, WAYS, embed, embed_core
 from confgen.molecule import is_token, read_molecule, with_positions
 from confgen.scaffold import Core, deviation
@@ -167,3 +168,13 @@ def test_a_core_that_cannot_be_met_is_embedded_freely() -> None:
     assert pos is not None
     bonded = np.linalg.norm(pos[0] - pos[1])
     assert 1.3 < bonded < 1.7
+
+
+def test_large_molecules_have_more_time_for_each_conformer(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+    until = module._until
+    monkeypatch.setattr(module, "_until", lambda limit_s, deadline: limits.append(limit_s) or until(limit_s, deadline))
+    for large in (9, 3):
+        monkeypatch.setattr(module, "LARGE", large)
+        assert embed(read_molecule("CCO"), [1])[0] is not None
+    assert limits == [60, 540]
