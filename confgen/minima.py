@@ -9,7 +9,7 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.distinct import distances, distinct
-from confgen.forcefields import minimise, mmff94s, uff
+from confgen.forcefields import Field, minimise, mmff94s, uff
 from confgen.hypervalent import centres
 from confgen.molecule import with_positions
 from confgen.scaffold import Core
@@ -138,12 +138,9 @@ def _relaxed(
     media:  dielectric constants, None for vacuum, of the one they relax in and of the other.
     """
     candidates = with_positions(mol, pos)
-    unknown = bool(centres(mol))  # neither field knows their angles
-    field = None if unknown else mmff94s(candidates, media[0]) or uff(candidates)
+    field = _field(candidates, core, media[0])
     if field is None:
         return None
-    for atom in () if core is None else core.atoms:
-        field.field.AddFixedPoint(int(atom))
     done = minimise(candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
     energies = _known([attempt.after_kcal_mol for attempt in done])
     relaxed = np.array([attempt.pos for attempt in done])
@@ -154,6 +151,31 @@ def _relaxed(
     if elsewhere is not None:
         energies = (energies + _known(elsewhere.energies(relaxed[kept]))) / 2
     return Minima(relaxed[kept], _crowds(distances(ended), kept, crowds), energies)
+
+
+def eased(
+    mol: Chem.Mol, pos: np.ndarray, deadline: float | None, core: Core | None, dielectric: float | None
+) -> np.ndarray:
+    """Positions (K, N, 3) of the minima below those given; the same again if no force field knows the molecule.
+
+    Takes what `covering` does.
+    """
+    field = _field(with_positions(mol, pos), core, dielectric) if len(pos) else None
+    if field is None:
+        return pos
+    done = minimise(mol, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
+    return np.array([attempt.pos for attempt in done])
+
+
+def _field(mol: Chem.Mol, core: Core | None, dielectric: float | None) -> Field | None:
+    """The force field of a molecule with conformers, in which the core stays where it is; None if none knows it."""
+    if centres(mol):  # no field knows their angles
+        return None
+    field = mmff94s(mol, dielectric) or uff(mol)
+    if field is not None and core is not None:
+        for atom in core.atoms:
+            field.field.AddFixedPoint(int(atom))
+    return field
 
 
 def _known(energies_kcal_mol: Sequence[float]) -> np.ndarray:

@@ -15,6 +15,7 @@ from rdkit import Chem
 from confgen import checkpoint, drafts
 from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
+from confgen.forcefields import minimise, mmff94s
 from confgen.molecule import is_token, positions, read_molecule, with_positions
 from confgen.propose import StartSettings
 from confgen.rmsd import rmsd_heavy_matrix
@@ -198,3 +199,22 @@ def test_what_is_kept_although_invalid_is_not_turned(
     made = sampled_from_the_mirror_image(mol, chosen, embed_mol(mol, 2), monkeypatch)
     assert made.failed == [["stereo"]] * 2
     assert not made.turned
+
+
+@pytest.mark.parametrize(("smiles", "start", "raw", "expected"), [
+    ("C1CCCCOC(=O)CCC1", "mmff94s", False, True), ("C1CCCCOC(=O)CCC1.CCO", "mmff94s", False, True),
+    ("C1CCCCOC(=O)CCC1", "etkdg", False, False), ("C1CCCCOC(=O)CCC1", "mmff94s", True, False),
+    ("C1CCCOC(=O)CC1", "mmff94s", False, False),
+])  # fmt: skip
+def test_large_rings_end_in_minima_where_sampling_starts_from_such(
+    smiles: str, start: str, raw: bool, expected: bool
+) -> None:
+    mol = read_molecule(smiles)
+    made = blank(mol, 2)
+    sample_wrong(made, [mol], shipped(), replace(settings(2, start), keep_invalid=raw), 0, None)
+    [ring, *_] = Chem.GetMolFrags(with_positions(mol, made.pos), asMols=True)
+    field = mmff94s(ring)
+    assert field is not None
+    attempts = minimise(ring, positions(ring), field, max_steps=300, deadline=None, threads=1)
+    strain = [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in attempts]
+    assert (max(strain) < 0.1) == expected
