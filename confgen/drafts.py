@@ -97,16 +97,22 @@ def sample_wrong(
             if not own or (first in drafts.startless and all(drafts.failed[k] != ["missing"] for k in own)):
                 continue
             seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
-            started = replace(settings, start=from_prior if first in drafts.startless else cooler)
+            started = _started(settings, from_prior if first in drafts.startless else cooler)
             reserve = reserves.setdefault((first, number), [[] for _ in fragments(isomer)])
             try:
                 proposed = _propose_whole(isomer, seeds, weights, started, deadline, core, reserve=reserve)
             except NoStart:
                 drafts.startless.add(first)
-                proposed = _propose_whole(isomer, seeds, weights, replace(settings, start=from_prior), deadline, core)
+                proposed = _propose_whole(isomer, seeds, weights, _started(settings, from_prior), deadline, core)
             drafts.take_better(own, isomer, proposed)
             if core is None and not settings.keep_invalid and settings.start.start != "input":
                 _turn_wrong(drafts, own, isomer, proposed, weights, settings, attempt, deadline)
+
+
+def _started(settings: GenerateSettings, start: StartSettings) -> GenerateSettings:
+    """The settings with another start, and without a dielectric constant that was only for the minima of theirs."""
+    needless = settings.relax == "none" and start.start != "mmff94s" and not settings.needs_energies
+    return replace(settings, start=start, dielectric=None if needless else settings.dielectric)
 
 
 def _turn_wrong(
@@ -125,7 +131,8 @@ def _turn_wrong(
     if not rows:
         return
     seeds = [conformer_seed(settings.seed, own[row], TURNED + attempt) for row in rows]
-    smoothing = replace(settings, start=SMOOTHING, sampler=replace(settings.sampler, num_steps=SMOOTHING_STEPS))
+    slower = replace(settings, sampler=replace(settings.sampler, num_steps=SMOOTHING_STEPS))
+    smoothing = _started(slower, SMOOTHING)
     smoothed = _propose_whole(isomer, seeds, weights, smoothing, deadline, None, known=turned[rows])
     drafts.take_better([own[row] for row in rows], isomer, smoothed, turned=True)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from rdkit import Chem
 
-from confgen import checkpoint, drafts
+from confgen import checkpoint, drafts, starts
 from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
 from confgen.forcefields import minimise, mmff94s
@@ -170,11 +170,13 @@ def sampled_from_the_mirror_image(
     return made
 
 
+@pytest.mark.parametrize(("start", "dielectric"), [("etkdg", None), ("mmff94s", None), ("mmff94s", 80.0)])
 def test_proposals_of_the_other_hand_are_turned_and_smoothed(
-    embed_mol: Callable[..., Chem.Mol], monkeypatch: pytest.MonkeyPatch
+    start: str, dielectric: float | None, embed_mol: Callable[..., Chem.Mol], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule("C[C@H](NC(=O)C1CC1)C(=O)OCC.O")
-    made = sampled_from_the_mirror_image(mol, settings(3), embed_mol(mol, 3), monkeypatch)
+    chosen = replace(settings(3, start), dielectric=dielectric)
+    made = sampled_from_the_mirror_image(mol, chosen, embed_mol(mol, 3), monkeypatch)
     assert made.failed == [[]] * 3
     assert made.turned == {0, 1, 2}
     assert made.sources == ["network"] * 3
@@ -218,3 +220,15 @@ def test_large_rings_end_in_minima_where_sampling_starts_from_such(
     attempts = minimise(ring, positions(ring), field, max_steps=300, deadline=None, threads=1)
     strain = [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in attempts]
     assert (max(strain) < 0.1) == expected
+
+
+def test_what_cannot_be_embedded_is_sampled_from_noise_whatever_its_minima_were_to_be_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mol = read_molecule("CCO")
+    made = blank(mol, 2)
+    monkeypatch.setattr(starts, "embed", lambda _, seeds, **__: [None] * len(seeds))
+    sample_wrong(made, [mol], shipped(), replace(settings(2, "mmff94s"), dielectric=80.0), 0, None)
+    assert made.startless == {0}
+    assert np.isfinite(made.pos).all()
+    assert all(names != ["missing"] for names in made.failed)
