@@ -110,7 +110,7 @@ def sample_wrong(
 
 
 def _started(settings: GenerateSettings, start: StartSettings) -> GenerateSettings:
-    """The settings with another start, and without a dielectric constant that was only for the minima of theirs."""
+    """The settings with another start; without their dielectric constant if it was for minima to start from alone."""
     needless = settings.relax == "none" and start.start != "mmff94s" and not settings.needs_energies
     return replace(settings, start=start, dielectric=None if needless else settings.dielectric)
 
@@ -189,9 +189,9 @@ def _propose_whole(
     """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side.
 
     known: where each starts, (K, N, 3), in place of what the settings say.     reserve: of starts, for every fragment.
-    From minima, conformers with large rings are brought to minima again: the weights were made without, and leave such
-    rings distorted. Of three cyclic peptides with 30 references each, COV-R is 67% so, 27% without, and 47% with minima
-    that the network has hardly moved; AMR-R 0.62, 0.88 and 0.77 angstrom.
+    From minima, conformers with large rings are brought to minima again: the weights have hardly met such rings, and
+    leave them distorted. Of three cyclic peptides with 30 references each, COV-R is 67% so, 27% without, and 47% with
+    minima that the network has hardly moved; AMR-R 0.62, 0.88 and 0.77 angstrom.
     With a core, they are superposed on its template. From the input's own coordinates, every fragment is superposed on
     these, and so stays where it was among the others.
     """
