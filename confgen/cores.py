@@ -1,9 +1,10 @@
-"""How many CPU cores there are for this process."""
+"""How many CPU cores there are for this process, and how many threads it may keep busy."""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
 
@@ -15,3 +16,15 @@ def available_cores() -> int:
     except (OSError, ValueError):  # no Linux, no control groups, or the older kind
         return cores
     return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
+
+
+def thread_count() -> int:
+    """Threads that this process may keep busy: as many as torch has, so one in a worker and where the user says so.
+
+    Before torch is loaded, what torch would go by: OMP_NUM_THREADS, if that is set, or all cores.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return min(int(torch.get_num_threads()), available_cores())
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else available_cores()

@@ -15,6 +15,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom
 from rdkit.Geometry import Point3D
 
+from confgen.cores import thread_count
 from confgen.hypervalent import bounds, centres, mended
 from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
@@ -25,7 +26,7 @@ CORE_TRIES = 3  # embeddings of a core, of which the best is taken where none is
 CORE_NEAR = 0.5  # angstrom, RMSD of a core from its template that is near enough to start from
 CORE_STRIDE = 0x61C8864680B583EB  # between the seeds of those tries
 GIVE_UP = 2  # seeds that fail before any succeeds, after which the others are not tried: they would fail as slowly
-LOT = 5  # conformers of successive seeds that are embedded at once
+LOT, LARGEST_LOT = 5, 40  # conformers of successive seeds that are embedded at once, at first, and at most
 FAILED_LOTS = 2  # after which that is not tried again
 STRAINED = 0.5  # share of a way's attempts that the refinement after ETKDG's knowledge throws away
 LARGE = 250  # atoms from which the usual coordinates are not tried again once all attempts of a way ended in none
@@ -55,6 +56,7 @@ WAYS = (
     Way(knowledge=False, random_start=False, attempts=40),
     Way(knowledge=False, random_start=True, attempts=60),
 )
+BY_LOT = WAYS[1]  # in which several are embedded at once
 
 
 def embed(
@@ -79,22 +81,25 @@ def embed(
     limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2 if timeout_s is None else timeout_s
     results: list[np.ndarray | None] = []
     copy = Chem.Mol(mol)
+    size, failed_lots = 1, 0
     with rdBase.BlockLogs():
         shaped = centres(mol)
         parameters = _parameters(core, bounds(mol, shaped) if shaped else None)
-        failed_lots = 0
         while len(results) < len(seeds):
             if deadline is not None and time.monotonic() > deadline:
                 return results + [None] * (len(seeds) - len(results))
-            failed = all(pos is None for pos in results)
-            lot = seeds[len(results) :][: 1 if failed or failed_lots == FAILED_LOTS else LOT]
-            found = _embed_lot(copy, lot, parameters, _until(limit_s, deadline)) if _successive(lot) else []
-            if not found:
+            lot = seeds[len(results) :][:size]
+            found = _embed_lot(copy, lot, parameters, _until(limit_s, deadline)) if size > 1 else []
+            if found:
+                size = min(2 * size, LARGEST_LOT)
+            elif len(results) >= GIVE_UP and all(pos is None for pos in results):
+                found = [None] * len(lot)
+            else:
                 failed_lots += len(lot) > 1
-                hopeless = len(results) >= GIVE_UP and failed
-                found = [
-                    None if hopeless else _embed_one(copy, seed, parameters, _until(limit_s, deadline)) for seed in lot
-                ]
+                one_by_one = [_embed_one(copy, seed, parameters, _until(limit_s, deadline)) for seed in lot]
+                found = [pos for pos, _ in one_by_one]
+                usual = one_by_one[-1][1] in (WAYS[0], BY_LOT)
+                size = LOT if usual and failed_lots < FAILED_LOTS else 1
             results += found if not shaped or core is not None else [_shaped(mol, pos) for pos in found]
     return results
 
@@ -117,12 +122,13 @@ def _successive(seeds: Sequence[int]) -> bool:
 def _embed_lot(
     mol: Chem.Mol, seeds: Sequence[int], parameters: rdDistGeom.EmbedParameters, until: float
 ) -> list[np.ndarray | None]:
-    """Positions for successive seeds by the first way, the same as one at a time; empty if not all succeed.
+    """Positions for several successive seeds, by the threads of this process; empty if not all succeed.
 
-    What RDKit prepares for a molecule it then prepares once, which is a tenth to a third of the time.
+    They are the same as one at a time, but for seeds at which others are tried when BY_LOT still succeeds. What RDKit
+    prepares for a molecule it then prepares once, which is a tenth to a third of the time.
     """
     parameters.randomSeed = seeds[0] % MAX_SEED  # type: ignore[assignment]
-    if not _take(parameters, WAYS[0], until):
+    if not _successive(seeds) or not _take(parameters, BY_LOT, until):
         return []
     try:
         found = rdDistGeom.EmbedMultipleConfs(mol, len(seeds), parameters)
@@ -133,25 +139,28 @@ def _embed_lot(
     return [np.array(mol.GetConformer(number).GetPositions()) for number in found]
 
 
-def _embed_one(mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float) -> np.ndarray | None:
-    """Positions by the first way that succeeds before `until`; ways that share what hindered one are passed over."""
+def _embed_one(
+    mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float
+) -> tuple[np.ndarray | None, Way | None]:
+    """Positions by the first way that succeeds before `until`, and that way; ways that share what hindered one are
+    passed over."""
     parameters.randomSeed = seed % MAX_SEED  # type: ignore[assignment]
     strained = scatter = False
     for way in WAYS:
         if (strained and way.knowledge) or (scatter and not way.random_start):
             continue
         if not _take(parameters, way, until):
-            return None
+            break
         try:
             found = rdDistGeom.EmbedMolecule(mol, parameters)
         except (ValueError, RuntimeError):  # bounds that contradict each other
             continue
         if found >= 0:
-            return np.array(mol.GetConformer(found).GetPositions())
+            return np.array(mol.GetConformer(found).GetPositions()), way
         strained = _share(parameters, rdDistGeom.EmbedFailureCauses.ETK_MINIMIZATION, way) >= STRAINED
         lost = _share(parameters, rdDistGeom.EmbedFailureCauses.INITIAL_COORDS, way) == 1
         scatter = lost and mol.GetNumAtoms() >= LARGE
-    return None
+    return None, None
 
 
 def _parameters(core: Core | None, within: np.ndarray | None) -> rdDistGeom.EmbedParameters:
@@ -161,6 +170,7 @@ def _parameters(core: Core | None, within: np.ndarray | None) -> rdDistGeom.Embe
     """
     parameters = rdDistGeom.ETKDGv3()
     parameters.trackFailures = True  # type: ignore[assignment]
+    parameters.numThreads = thread_count()  # type: ignore[assignment] # they change no result
     parameters.enableSequentialRandomSeeds = True  # type: ignore[assignment] # the first seed is then one more
     if core is not None:
         places = {int(a): Point3D(*p) for a, p in zip(core.atoms, core.positions.tolist(), strict=True)}
@@ -193,13 +203,13 @@ def embed_core(
     """
     reflectable = not elements(mol).names
     results: list[np.ndarray | None] = []
-    for seed in seeds:
+    for seed, found in zip(seeds, embed(mol, seeds, deadline=deadline, core=core), strict=True):
         if len(results) >= GIVE_UP and all(pos is None for pos in results):
             return results + [None] * (len(seeds) - len(results))
         best: np.ndarray | None = None
         for attempt in range(CORE_TRIES):
-            own_seed = (seed + CORE_STRIDE * attempt) % 2**63
-            [found] = embed(mol, [own_seed], deadline=deadline, core=core)
+            if attempt:
+                [found] = embed(mol, [(seed + CORE_STRIDE * attempt) % 2**63], deadline=deadline, core=core)
             if found is None:
                 continue
             images = np.stack([found, -found] if reflectable else [found])

@@ -18,9 +18,11 @@ from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
 
 from confgen.calculators import threads
+from confgen.cores import thread_count
 from confgen.molecule import with_positions
 from confgen.optional import imported
 
+LOT = 4  # conformers for each thread between looks at the clock: with one, threads wait for the slowest
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer
 
 
@@ -81,14 +83,13 @@ def uff(mol: Mol) -> Field | None:
     return None if field is None else Field(field, copy)
 
 
-def minimise(
-    mol: Mol, pos: np.ndarray, field: Field, *, max_steps: int, deadline: float | None, threads: int
-) -> list[Attempt]:
-    """What became of every conformer of `pos`, (K, N, 3) angstrom, in that field.
+def minimise(mol: Mol, pos: np.ndarray, field: Field, *, max_steps: int, deadline: float | None) -> list[Attempt]:
+    """What became of every conformer of `pos`, (K, N, 3) angstrom, in that field; threads share them.
 
-    deadline: `time.monotonic()` after which none is begun; looked at between lots of as many conformers as `threads`.
+    deadline: `time.monotonic()` after which none is begun; looked at between lots of LOT conformers for each thread.
     """
-    lot = max(1, len(pos) if deadline is None else threads)
+    threads = thread_count()
+    lot = max(1, len(pos) if deadline is None else LOT * threads)
     before = field.energies(pos)
     attempts: list[Attempt] = []
     for start in range(0, len(pos), lot):

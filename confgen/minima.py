@@ -141,7 +141,7 @@ def _relaxed(
     field = _field(candidates, core, media[0])
     if field is None:
         return None
-    done = minimise(candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
+    done = minimise(candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline)
     energies = _known([attempt.after_kcal_mol for attempt in done])
     relaxed = np.array([attempt.pos for attempt in done])
     ended = with_positions(mol, relaxed)
@@ -163,7 +163,7 @@ def eased(
     field = _field(with_positions(mol, pos), core, dielectric) if len(pos) else None
     if field is None:
         return pos
-    done = minimise(mol, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
+    done = minimise(mol, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline)
     return np.array([attempt.pos for attempt in done])
 
 

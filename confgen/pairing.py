@@ -47,7 +47,7 @@ def paired_starts(
     embedded = [found for found in embed(mol, range(SEED, SEED + POOL), deadline=deadline) if found is not None]
     pool = turned(mol, np.array(embedded).reshape(-1, *pos.shape[1:]), library, SEED)
     begun = np.concatenate((pos, pool))
-    done = minimise(candidates, begun, field, max_steps=RELAXATION_STEPS, deadline=deadline, threads=1)
+    done = minimise(candidates, begun, field, max_steps=RELAXATION_STEPS, deadline=deadline)
     ended = np.array([attempt.pos for attempt in done if not attempt.late]).reshape(-1, *pos.shape[1:])
     starts, own = _centred(ended[:, atoms]), _centred(pos[:, atoms])
     symmetry = isomorphisms(heavy, heavy, max_matches)

@@ -49,12 +49,14 @@ def generate_parallel(
     workers: int,
     sha256: str | None = None,
     counts: Iterable[int] | None = None,
+    threads: int = 1,
 ) -> Generator[list[Ensemble], None, None]:
-    """What `generate_serial` gives, in the same order, by worker processes with one CPU thread each.
+    """What `generate_serial` gives, in the same order, by worker processes.
 
     A molecule on which a worker dies gives an ensemble with an error, and the rest goes on. Records are read a few
     ahead, never all. Close the iterator to end the workers early.
     sha256: of the weights, if they have to be the same as the caller's.     counts: as in `generate_serial`.
+    threads: of each worker.
     Raises: WeightsError if the workers cannot load them; RuntimeError if one ends in an exception, which it has
             printed.
     """
@@ -62,7 +64,7 @@ def generate_parallel(
         (record, None if record.mol is None else (count, to_binary(record.mol)))
         for record, count in _counted(records, counts, settings)
     )
-    with closing(shared_out(jobs, partial(_begin, weights_name, sha256, settings), workers)) as answers:
+    with closing(shared_out(jobs, partial(_begin, weights_name, sha256, settings, threads), workers)) as answers:
         for record, answer in answers:
             if record.mol is None:
                 yield [_failure(record, record.error, settings)]
@@ -74,16 +76,19 @@ def generate_parallel(
 
 def choose_workers(
     records: Iterator[Record], num_confs: int | str, device: torch.device
-) -> tuple[int, Iterator[Record]]:
-    """How many workers serve these records best, and the records, of which the first few have been read for that.
+) -> tuple[int, int, Iterator[Record]]:
+    """How many workers serve these records best, threads of each, and the records, the first of which have been read.
 
     num_confs: conformers of each; a second molecule of many, or many of few, keep a second worker busy.
+    Fewer molecules than cores have a worker each, and the cores between them.
     """
     if device.type != "cpu":
-        return 1, records
+        return 1, 1, records
+    cores = available_cores()
     enough = 1 + math.ceil(FEW_CONFORMERS / (num_confs if isinstance(num_confs, int) else FEW_CONFORMERS))
-    first = list(itertools.islice(records, enough))
-    return available_cores() if len(first) == enough else 1, itertools.chain(first, records)
+    first = list(itertools.islice(records, max(enough, cores)))
+    workers = min(cores, len(first)) if len(first) >= enough else 1
+    return workers, cores // workers, itertools.chain(first, records)
 
 
 Count = int | Literal["auto"]
@@ -108,10 +113,10 @@ def _failure(record: Record, error: MoleculeError | None, settings: GenerateSett
 
 
 def _begin(
-    weights_name: str, sha256: str | None, settings: GenerateSettings
+    weights_name: str, sha256: str | None, settings: GenerateSettings, threads: int
 ) -> Callable[[tuple[Count, bytes]], list[tuple[Ensemble, bytes]]]:
     """What makes the ensembles of one molecule in a worker. Raises WeightsError."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     weights = load(weights_name)
     if sha256 not in (None, weights.sha256):
         raise WeightsError(f"{weights_name}: the weights were exchanged meanwhile; start again")

@@ -101,7 +101,7 @@ def relax(
                 electrostatics by it, GFN gets a continuum.
     deadline:   `time.monotonic()` after which no further conformer is begun.
     fixed:      atoms that stay where they are.
-    threads:    of this process; MMFF94s and UFF share conformers among them, GFN the work on one conformer.
+    threads:    that GFN has for one conformer. MMFF94s and UFF share conformers among the threads of this process.
     Raises:     CannotStart as `check_method`.
     """
     check_method(method, dielectric)
@@ -122,7 +122,7 @@ def relax(
                 notes = [] if name == method else [_instead(mol, dielectric)]
                 for atom in fixed:
                     field.field.AddFixedPoint(int(atom))
-                made = minimise(start, pos[sound], field, max_steps=max_steps, deadline=deadline, threads=threads)
+                made = minimise(start, pos[sound], field, max_steps=max_steps, deadline=deadline)
         else:
             with _threads(method, threads):
                 made = _by_calculator(start, _factory(method, mol, dielectric), max_steps, deadline, fixed)

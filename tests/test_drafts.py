@@ -217,7 +217,7 @@ def test_large_rings_end_in_minima_where_sampling_starts_from_such(
     [ring, *_] = Chem.GetMolFrags(with_positions(mol, made.pos), asMols=True)
     field = mmff94s(ring)
     assert field is not None
-    attempts = minimise(ring, positions(ring), field, max_steps=300, deadline=None, threads=1)
+    attempts = minimise(ring, positions(ring), field, max_steps=300, deadline=None)
     strain = [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in attempts]
     assert (max(strain) < 0.1) == expected
 

@@ -14,12 +14,12 @@ import pytest
 import torch
 from rdkit import Chem
 
-from confgen import checkpoint
+from confgen import checkpoint, pool
 from confgen.cores import available_cores
 from confgen.denoiser import Denoiser
 from confgen.errors import WeightsError
 from confgen.generate import Ensemble
-from confgen.molecule import from_molblock, from_smiles
+from confgen.molecule import from_molblock, from_smiles, to_binary
 from confgen.pool import FEW_CONFORMERS, choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.sampler import SamplerSettings
@@ -145,12 +145,32 @@ def test_records_are_read_a_few_ahead_only() -> None:
 @pytest.mark.parametrize("num_confs", [1, 10, 3 * FEW_CONFORMERS])
 @pytest.mark.parametrize("several", [False, True])
 def test_a_few_conformers_need_no_workers(num_confs: int, several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("confgen.pool.available_cores", lambda: 3)
-    count = -(-FEW_CONFORMERS // num_confs) + several
-    records = [Record(None, str(index), "test") for index in range(count)]
-    workers, again = choose_workers(iter(records), num_confs, torch.device("cpu"))
-    assert workers == (3 if several else 1)
+    monkeypatch.setattr("confgen.pool.available_cores", lambda: 2)
+    records = [Record(None, str(index), "test") for index in range(-(-FEW_CONFORMERS // num_confs) + several)]
+    *shared, again = choose_workers(iter(records), num_confs, torch.device("cpu"))
+    assert shared == ([2, 1] if several else [1, 2])
     assert list(again) == records
+
+
+@pytest.mark.parametrize(("molecules", "shared"), [(1, [1, 8]), (2, [2, 4]), (3, [3, 2]), (5, [5, 1]), (99, [8, 1])])
+def test_fewer_molecules_than_cores_share_the_cores(
+    molecules: int, shared: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("confgen.pool.available_cores", lambda: 8)
+    records = [Record(None, str(index), "test") for index in range(molecules)]
+    *found, again = choose_workers(iter(records), FEW_CONFORMERS, torch.device("cpu"))
+    assert found == shared
+    assert list(again) == records
+
+
+def test_workers_have_the_threads_they_are_given(weights: str) -> None:
+    before, work = torch.get_num_threads(), pool._begin(weights, None, SETTINGS, 2)
+    try:
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    [(ensemble, _)] = work((1, to_binary(from_smiles("CCO", "", "test"))))
+    assert ensemble.error is None
 
 
 def test_one_process_feeds_a_gpu() -> None:

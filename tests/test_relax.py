@@ -120,11 +120,6 @@ def test_the_molecule_given_stays_as_it_was(embed_mol: Embed) -> None:
     assert mol.ToBinary() == before
 
 
-def test_threads_change_nothing(embed_mol: Embed) -> None:
-    mol = embed_mol(read_molecule("OCCCN"), 4)
-    np.testing.assert_array_equal(relax(mol, "mmff94s").pos, relax(mol, "mmff94s", threads=2).pos)
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_hydrogen_alone_is_a_molecule(name: str) -> None:
     mol = with_positions(read_molecule("[H][H]"), np.array([[(0.0, 0, 0), (0, 0, 0.9)]]))

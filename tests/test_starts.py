@@ -73,7 +73,7 @@ def test_relaxed_starts_are_minima_that_differ() -> None:
     pool = with_positions(mol, np.array(starts))
     field = mmff94s(pool)
     assert field is not None
-    downhill = minimise(pool, np.array(starts), field, max_steps=300, deadline=None, threads=1)
+    downhill = minimise(pool, np.array(starts), field, max_steps=300, deadline=None)
     assert [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in downhill] == pytest.approx(
         [0] * 4, abs=0.05
     )

@@ -104,7 +104,7 @@ def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemb
     """
     weights = checkpoint.load(request.weights, choose_device(request.device))
     settings = settings_for(weights.sampling, request.preset, request.options | _template(request))
-    workers, records = workers_for(request.workers, records, settings.num_confs, weights.device)
+    workers, threads, records = workers_for(request.workers, records, settings.num_confs, weights.device)
     if request.verbose:
         sampler, start = settings.sampler, settings.start
         say(
@@ -113,7 +113,7 @@ def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemb
         )
     if workers == 1:
         return generate_serial(records, weights, settings)
-    return generate_parallel(records, request.weights, settings, workers, weights.sha256)
+    return generate_parallel(records, request.weights, settings, workers, weights.sha256, threads=threads)
 
 
 def _template(request: Request) -> dict[str, object]:

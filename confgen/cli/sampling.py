@@ -51,11 +51,12 @@ def sample(
     records = [_record(asked) for asked in reference]
     counts = [per_reference * (asked.mol.GetNumConformers() if asked.mol else 0) for asked in reference]
     settings = settings_for(sampling.weights.sampling, sampling.preset, {"seed": sampling.seed})
-    workers = _workers(sampling, records, counts)
+    workers, threads = _workers(sampling, records, counts)
     if workers == 1:
         made = generate_serial(records, sampling.weights, settings, counts)
     else:
-        made = generate_parallel(records, sampling.name, settings, workers, sampling.weights.sha256, counts)
+        sha256 = sampling.weights.sha256
+        made = generate_parallel(records, sampling.name, settings, workers, sha256, counts, threads)
     generated = []
     with closing(made):
         for asked, (ensemble,) in zip(reference, made, strict=True):
@@ -77,6 +78,6 @@ def _record(asked: ConformerSet) -> Record:
         return Record(None, asked.name, asked.origin, error)
 
 
-def _workers(sampling: Sampling, records: Sequence[Record], counts: Sequence[int]) -> int:
+def _workers(sampling: Sampling, records: Sequence[Record], counts: Sequence[int]) -> tuple[int, int]:
     mean = max(1, sum(counts) // max(1, len(counts)))
-    return workers_for(sampling.workers, iter(records), mean, sampling.weights.device)[0]
+    return workers_for(sampling.workers, iter(records), mean, sampling.weights.device)[:2]
