@@ -27,6 +27,7 @@ CORE_NEAR = 0.5  # angstrom, RMSD of a core from its template that is near enoug
 CORE_STRIDE = 0x61C8864680B583EB  # between the seeds of those tries
 GIVE_UP = 2  # seeds that fail before any succeeds, after which the others are not tried: they would fail as slowly
 LOT, LARGEST_LOT = 5, 40  # conformers of successive seeds that are embedded at once, at first, and at most
+SMALL = 60  # atoms beyond which fewer are, by their square: a lot is not to be waited for long
 FAILED_LOTS = 2  # after which that is not tried again
 STRAINED = 0.5  # share of a way's attempts that the refinement after ETKDG's knowledge throws away
 LARGE = 250  # atoms from which the usual coordinates are not tried again once all attempts of a way ended in none
@@ -81,6 +82,7 @@ def embed(
     limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2 if timeout_s is None else timeout_s
     results: list[np.ndarray | None] = []
     copy = Chem.Mol(mol)
+    largest = max(LOT, int(LARGEST_LOT * min(1.0, SMALL / mol.GetNumAtoms()) ** 2))
     size, failed_lots = 1, 0
     with rdBase.BlockLogs():
         shaped = centres(mol)
@@ -91,7 +93,7 @@ def embed(
             lot = seeds[len(results) :][:size]
             found = _embed_lot(copy, lot, parameters, _until(limit_s, deadline)) if size > 1 else []
             if found:
-                size = min(2 * size, LARGEST_LOT)
+                size = min(2 * size, largest)
             elif len(results) >= GIVE_UP and all(pos is None for pos in results):
                 found = [None] * len(lot)
             else:
