@@ -95,15 +95,17 @@ def _candidates(
 ) -> np.ndarray:
     """Positions (K, N, 3), K at most `pool` times `count`, from successive seeds, which are embedded sooner.
 
-    More than `count` are made in the first half of the time only: the rest is to be relaxed and sampled from.
+    More than `count` are made in half of the time that is left only: the rest is to be relaxed and sampled from.
     """
-    first = _embedded(mol, range(seed, seed + count), deadline, core)
-    found = [pos for pos in first if pos is not None]
-    if found and pool > 1:
-        now = time.monotonic()
-        soon = None if deadline is None else now + (deadline - now) / 2
-        more = _embedded(mol, range(seed + count, seed + pool * count), soon, core)
-        found += [pos for pos in more if pos is not None]
+    most = pool * count
+    if deadline is None:
+        found = _embedded(mol, range(seed, seed + most), deadline, core)
+    else:
+        found = _embedded(mol, range(seed, seed + count), deadline, core)
+        if most > count and any(pos is not None for pos in found):
+            now = time.monotonic()
+            found += _embedded(mol, range(seed + count, seed + most), now + (deadline - now) / 2, core)
+    found = [pos for pos in found if pos is not None]
     return np.array(found).reshape(-1, mol.GetNumAtoms(), 3)
 
 
