@@ -23,8 +23,9 @@ from confgen.settings import SCORING, GenerateSettings
 from confgen.starts import no_coordinates
 
 MAX_ROUNDS = 4
-LEAST_GAIN = 0.1  # share of a round's conformers that must be new and distinct, or there is no further round
+LEAST_GAIN = 0.1  # share of a further round's conformers that must be new and distinct, or it is the last
 FEWEST_AGAIN = 5  # conformers of a further round: one or two would seldom be new
+MOST_AGAIN = 4  # for each that there is, in a further round: where many gave few, there are not many others
 LATER_POOL = 5  # RDKit conformers for each start that a later round needs
 ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
 
@@ -106,9 +107,10 @@ def make(task: Task, count: int) -> tuple[Ready, Account]:
             account.choice = _chosen(task.mol, ready, count, settings)
         missing = count - len(account.choice.kept)
         gained = len(account.choice.kept) - found
-        if missing <= 0 or gained < LEAST_GAIN * wanted or account.out_of_time:
+        if missing <= 0 or account.out_of_time or gained < (LEAST_GAIN * wanted if number else 1):
             break
-        wanted = max(FEWEST_AGAIN, math.ceil(missing * settings.oversample))
+        most = max(FEWEST_AGAIN, MOST_AGAIN * len(account.choice.kept))
+        wanted = max(FEWEST_AGAIN, math.ceil(min(missing, most) * settings.oversample))
     ready.take(account.choice.kept)
     return ready, account
 

@@ -79,6 +79,22 @@ def test_duplicates_are_made_up_for_in_another_round(
     assert made(ensemble).GetNumConformers() <= 3
 
 
+def test_where_many_gave_few_a_few_more_are_tried(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    true_sample = module.sample_wrong
+
+    def counted(drafts: Any, *rest: Any) -> None:
+        asked.append(len(drafts.wrong()))
+        true_sample(drafts, *rest)
+
+    monkeypatch.setattr(module, "sample_wrong", counted)
+    ensemble = good(ALANINE).generate(read_molecule(ALANINE), num_confs=40, rms=3.0, attempts=0)
+    assert made(ensemble).GetNumConformers() == 1
+    assert asked == [40, module.FEWEST_AGAIN]
+
+
 def test_what_is_asked_for_is_made_from_more(good: Callable[..., Generator]) -> None:
     mol = made(good(ALANINE).generate(read_molecule(ALANINE), num_confs=2, oversample=4.0, rms=0.0))
     assert mol.GetNumConformers() == 2
