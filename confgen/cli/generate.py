@@ -176,7 +176,7 @@ def generate(
     workers: Annotated[
         int | None,
         typer.Option(parser=whole_number, metavar="N", show_default="one for each core", rich_help_panel=RUNNING,
-                     help="Processes on the CPU, of one thread each; by default a molecule alone has all cores in one."),
+                     help="Processes on the CPU, one thread each; by default one with all cores for one molecule."),
     ] = None,
     timeout: Timeout = None,
     failed: FailedFile = None,
