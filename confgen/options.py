@@ -30,7 +30,7 @@ PRESETS = {
         "the least time: from a smaller pool, and nothing in the place of duplicates",
         {"pool": 1, "rms": 0.0},
     ),
-    "ensemble": Preset("starts from a pool three times as large, for more time", {"pool": 10}),
+    "ensemble": Preset("all shapes of a molecule: as many as its flexibility asks for", {"num_confs": "auto"}),
     "docking": Preset(
         "shapes that a protein may bind: many, apart, from minima in water",
         {"num_confs": 50, "rms": 0.5, "start": "mmff94s", "dielectric": 80.0, "rounds": 1},

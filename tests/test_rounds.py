@@ -61,9 +61,9 @@ def test_no_two_conformers_are_closer_than_asked(good: Callable[..., Generator])
     assert distance[~np.eye(len(distance), dtype=bool)].min() > 0.2
 
 
-def test_duplicates_are_made_up_for_in_another_round(
-    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many conformers are asked of the network, call by call."""
     asked: list[int] = []
     true_sample = module.sample_wrong
 
@@ -72,6 +72,10 @@ def test_duplicates_are_made_up_for_in_another_round(
         true_sample(drafts, *rest)
 
     monkeypatch.setattr(module, "sample_wrong", counted)
+    return asked
+
+
+def test_duplicates_are_made_up_for_in_another_round(good: Callable[..., Generator], asked: list[int]) -> None:
     ensemble = good(ESTER).generate(read_molecule(ESTER), num_confs=3, attempts=0)
     assert asked[0] == 3
     assert len(asked) > 1
@@ -79,17 +83,7 @@ def test_duplicates_are_made_up_for_in_another_round(
     assert made(ensemble).GetNumConformers() <= 3
 
 
-def test_where_many_gave_few_a_few_more_are_tried(
-    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[int] = []
-    true_sample = module.sample_wrong
-
-    def counted(drafts: Any, *rest: Any) -> None:
-        asked.append(len(drafts.wrong()))
-        true_sample(drafts, *rest)
-
-    monkeypatch.setattr(module, "sample_wrong", counted)
+def test_where_many_gave_few_a_few_more_are_tried(good: Callable[..., Generator], asked: list[int]) -> None:
     ensemble = good(ALANINE).generate(read_molecule(ALANINE), num_confs=40, rms=3.0, attempts=0)
     assert made(ensemble).GetNumConformers() == 1
     assert asked == [40, module.FEWEST_AGAIN]
