@@ -12,11 +12,12 @@ from rdkit import Chem
 
 from confgen.assemble import assemble
 from confgen.checkpoint import Weights
-from confgen.embed import embed, embed_core
+from confgen.embed import embed_core
 from confgen.errors import NoStart
 from confgen.flexibility import LARGE_RING
 from confgen.hydrogens import complete
 from confgen.hypervalent import mended
+from confgen.joining import embed_large
 from confgen.minima import Covering, eased
 from confgen.molecule import fragments, is_token, positions, with_positions
 from confgen.propose import StartSettings, propose
@@ -223,9 +224,7 @@ def _embed_whole(mol: Chem.Mol, seed: int, core: Core | None, deadline: float | 
     for own, part in zip(fragments(mol), _fragment_mols(mol), strict=True):
         part_core = among(core, own)
         [pos] = (
-            embed(part, [seed], deadline=deadline)
-            if part_core is None
-            else embed_core(part, [seed], part_core, deadline)
+            embed_large(part, [seed], deadline) if part_core is None else embed_core(part, [seed], part_core, deadline)
         )
         if pos is None:
             return None

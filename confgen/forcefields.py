@@ -16,6 +16,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
+from scipy.optimize import minimize
 
 from confgen.calculators import threads
 from confgen.cores import thread_count
@@ -23,6 +24,9 @@ from confgen.molecule import with_positions
 from confgen.optional import imported
 
 LOT = 4  # conformers for each thread between looks at the clock: with one, threads wait for the slowest
+LARGE = 200  # atoms from which BFGS, RDKit's way, has most of its time go into a matrix of (3 N)^2
+REMEMBERED = 20  # steps by which L-BFGS knows the curvature
+AT_REST_KCAL_MOL_A = 0.005  # largest component of the gradient at a minimum
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer
 
 
@@ -86,8 +90,13 @@ def uff(mol: Mol) -> Field | None:
 def minimise(mol: Mol, pos: np.ndarray, field: Field, *, max_steps: int, deadline: float | None) -> list[Attempt]:
     """What became of every conformer of `pos`, (K, N, 3) angstrom, in that field; threads share them.
 
+    From LARGE atoms on by L-BFGS, one after another: a third of BFGS's time at 330 atoms, a sixth at 700.
+
     deadline: `time.monotonic()` after which none is begun; looked at between lots of LOT conformers for each thread.
+              That of a large molecule ends there.
     """
+    if mol.GetNumAtoms() >= LARGE:
+        return [_descended(own, field, max_steps, deadline) for own in pos]
     threads = thread_count()
     lot = max(1, len(pos) if deadline is None else LOT * threads)
     before = field.energies(pos)
@@ -103,6 +112,36 @@ def minimise(mol: Mol, pos: np.ndarray, field: Field, *, max_steps: int, deadlin
             after = np.array(copy.GetConformer(k).GetPositions())
             attempts.append(Attempt(after, before[start + k], float(energy), converged=not unfinished))
     return attempts
+
+
+def _descended(pos: np.ndarray, field: Field, max_steps: int, deadline: float | None) -> Attempt:
+    """One conformer (N, 3) by L-BFGS.
+
+    Source: Zhu et al., ACM Trans. Math. Softw. 1997, 23, 550 (L-BFGS-B, here without bounds), by SciPy.
+    """
+    [before] = field.energies(pos[None])
+    if deadline is not None and time.monotonic() > deadline:
+        return Attempt(pos, before, before, late=True)
+
+    def energy_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        here = flat.tolist()
+        return field.field.CalcEnergy(here), np.array(field.field.CalcGrad(here))
+
+    def watch(_: np.ndarray) -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise StopIteration
+
+    options = {
+        "maxiter": max_steps,
+        "maxfun": 3 * max_steps,
+        "maxcor": REMEMBERED,
+        "gtol": AT_REST_KCAL_MOL_A,
+        "ftol": 0,
+    }
+    with np.errstate(all="ignore"):
+        found = minimize(energy_and_gradient, pos.ravel(), jac=True, method="L-BFGS-B", callback=watch, options=options)
+    converged = bool(np.abs(found.jac).max() <= AT_REST_KCAL_MOL_A)
+    return Attempt(found.x.reshape(pos.shape), before, float(found.fun), converged)
 
 
 def gfnff(mol: Mol) -> Any:

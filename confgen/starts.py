@@ -12,8 +12,9 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.distinct import distances
-from confgen.embed import embed, embed_core
+from confgen.embed import embed_core
 from confgen.errors import MoleculeError
+from confgen.joining import embed_large
 from confgen.minima import Covering, covering
 from confgen.molecule import label, positions, with_positions
 from confgen.scaffold import Core
@@ -119,7 +120,7 @@ def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:
 def _embedded(
     mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None
 ) -> list[np.ndarray | None]:
-    return embed(mol, seeds, deadline=deadline) if core is None else embed_core(mol, seeds, core, deadline)
+    return embed_large(mol, seeds, deadline) if core is None else embed_core(mol, seeds, core, deadline)
 
 
 def no_coordinates(mol: Chem.Mol) -> str:

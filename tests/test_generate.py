@@ -192,8 +192,8 @@ def test_conformers_that_nobody_can_make_are_counted_with_the_reason(
 ) -> None:
     mol = read_molecule(ALANINE)
     tries = itertools.chain([1, 0, 1, 0], itertools.repeat(0))
-    true_embed = module.embed
-    monkeypatch.setattr(module, "embed", lambda *args, **_: true_embed(*args) if next(tries) else [None])
+    true_embed = module.embed_large
+    monkeypatch.setattr(module, "embed_large", lambda *args, **_: true_embed(*args) if next(tries) else [None])
     ensemble = generator(oracle(mol, wrong=True)).generate(mol)
     assert ensemble.mol is not None
     assert ensemble.mol.GetNumConformers() == len(ensemble.checks) == len(ensemble.sources) == 2
@@ -205,7 +205,7 @@ def test_no_conformer_at_all_is_a_molecule_error_with_the_reason(
     oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    monkeypatch.setattr(module, "embed", lambda *_, **__: [None])
+    monkeypatch.setattr(module, "embed_large", lambda *_, **__: [None])
     with pytest.raises(MoleculeError, match=r"stereo.*--keep-invalid") as error:
         generator(oracle(mol, wrong=True)).generate(mol)
     assert "\n" not in str(error.value)
@@ -257,7 +257,7 @@ def test_an_isomer_that_fails_does_not_take_the_others_with_it(
     true_encode = knows.encode
     bad = next(iter(oracle(first).known))
     monkeypatch.setattr(knows, "encode", lambda graph: (-1 if knows.key(graph) == bad else 1) * true_encode(graph))
-    monkeypatch.setattr(module, "embed", lambda *_, **__: [None])
+    monkeypatch.setattr(module, "embed_large", lambda *_, **__: [None])
     ensembles = list(generator(knows).generate_many([read_molecule(OPEN)], stereo="enumerate"))
     assert [ensemble.error is None for ensemble in ensembles] == [False, True]
 
