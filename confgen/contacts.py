@@ -15,6 +15,7 @@ from confgen import hypervalent
 from confgen.molecule import fragments
 
 ACCEPTORS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
+FAR = 4  # bonds between atoms from which RDKit's bounds may be of a torsion that a ring does not have (lactones of 7)
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,14 @@ def atom_pairs(mol: Mol, limits: Limits) -> Pairs:
     near = bonded | angled
     lower = bounds[second, first] * np.where(near, limits.shortest, limits.clash)
     upper = np.where(near, bounds[first, second] * limits.longest, np.inf)
+    contact = _contact_limits(mol, limits)[first, second]
+    far = hops >= FAR
+    lower[far] = np.minimum(lower, contact)[far]
     fragment = np.zeros(mol.GetNumAtoms(), dtype=int)
     for number, atoms in enumerate(fragments(mol)):
         fragment[atoms] = number
     apart = fragment[first] != fragment[second]
-    lower[apart] = _contact_limits(mol, limits)[first[apart], second[apart]]
+    lower[apart] = contact[apart]
     bridged = _hydrogen_bonds(mol)[first, second] & (hops > 3)
     lower[bridged] = np.minimum(lower[bridged], limits.hydrogen_bond)
     return Pairs(first, second, lower, upper, bonded, angled)
@@ -106,7 +110,7 @@ def _numbers(bond: Chem.Bond) -> tuple[int, int]:
 
 
 def _contact_limits(mol: Mol, limits: Limits) -> np.ndarray:
-    """Closest distance between atoms of different fragments, (N, N): by vdW radii, closer for ions."""
+    """Closest distance between atoms that nothing holds together, (N, N): by vdW radii, closer for ions."""
     table = Chem.GetPeriodicTable()
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     vdw = np.array([table.GetRvdw(z) for z in numbers])

@@ -62,7 +62,7 @@ WAYS = (
 )
 BY_LOT = WAYS[1]  # in which several are embedded at once
 # Where small rings meet, atoms lie outside their neighbours, and RDKit's checks throw away what is right: 37 of 1,000
-# molecules of GEOM-QM9 ended in nothing. Tried where they throw away nearly all, and looked at by ours.
+# molecules of GEOM-QM9 ended in nothing. Tried last, at once where they throw away nearly all, and looked at by ours.
 UNCHECKED = (
     Way(knowledge=True, random_start=False, attempts=40, checked=False),
     Way(knowledge=False, random_start=True, attempts=120, checked=False),
@@ -165,7 +165,7 @@ def _embed_one(
     parameters.randomSeed = seed % MAX_SEED  # type: ignore[assignment]
     strained = scatter = rejected = False
     for way in (*WAYS, *UNCHECKED):
-        if rejected == way.checked:
+        if rejected and way.checked:
             continue
         if (strained and way.knowledge) or (scatter and not way.random_start):
             continue

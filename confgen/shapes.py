@@ -15,9 +15,11 @@ from rdkit.Chem import Mol, rdMolDescriptors
 from confgen.hypervalent import lone_pairs
 
 # Thresholds; the first from PoseBusters (doi 10.1039/D3SC04185A), the others measured on the DFT references of OpenFF,
-# CASCADE and QM9, none of which fails.
+# CASCADE and QM9, of which hardly any fails.
 OUT_OF_PLANE = 0.25  # angstrom, farthest atom of an aromatic ring or of the six atoms around a C=C
 STRAINED_OUT_OF_PLANE = 0.45  # angstrom, of a C=C that strain twists; GFN2-xTB has 0.27 in E-cyclooctene, 0.34 at most
+MEETING_OUT_OF_PLANE = 0.75  # angstrom, of one with an end where small rings meet; references reach 0.67
+CAGED_RINGS = 3  # that an end is in; references reach 1.25 there, and nothing is asked
 PUCKER = 0.05  # angstrom, the same of a saturated six-membered ring, at least; references have 0.13
 TETRAHEDRAL = 0.20  # smallest of the four volumes between the bonds of an atom, 1 if ideal; references have 0.61
 CIS_BELOW_DEG = 120.0  # torsion about a bond that its ring keeps cis; references reach 110
@@ -48,16 +50,24 @@ def aromatic_bent(mol: Mol, pos: np.ndarray) -> np.ndarray:
 def double_bond_bent(mol: Mol, pos: np.ndarray) -> np.ndarray:
     """Some C=C and its four neighbours do not lie in a plane; where strain twists it, they may lie farther off."""
     matches = [list(m) for m in mol.GetSubstructMatches(C_C_DOUBLE_BOND)]
-    strained = [m for m in matches if _strained(mol, m)]
-    plain = [m for m in matches if m not in strained]
-    too_far = [_heights(pos, plain) > OUT_OF_PLANE, _heights(pos, strained) > STRAINED_OUT_OF_PLANE]
-    return _any(np.concatenate(too_far, axis=1))
+    return _any(_heights(pos, matches) > np.array([_room_out_of_plane(mol, m) for m in matches]))
+
+
+def _room_out_of_plane(mol: Mol, match: Sequence[int]) -> float:
+    """How far from their plane a C=C and its neighbours may lie, angstrom; match: indices as of C_C_DOUBLE_BOND."""
+    info = mol.GetRingInfo()
+    around = [sorted(info.AtomRingSizes(end)) for end in (match[0], match[3])]
+    if any(len(sizes) >= CAGED_RINGS for sizes in around):
+        return np.inf
+    if any(len(sizes) == 2 and (sizes[0] <= 4 or sizes[1] <= 5) for sizes in around):
+        return MEETING_OUT_OF_PLANE
+    return STRAINED_OUT_OF_PLANE if _strained(mol, match) else OUT_OF_PLANE
 
 
 def _strained(mol: Mol, match: Sequence[int]) -> bool:
-    """Whether strain twists a C=C: E in a small ring, at a bridgehead (taxanes), or crowded on all four sides.
+    """Whether something twists a C=C: E in a small ring, a bridgehead (taxanes), a crowd on all four sides, an amine.
 
-    match: indices as of C_C_DOUBLE_BOND, the ends first and fourth.
+    The lone pair of the latter makes a double bond of its own where an acceptor is at the other end.
     """
     ends = mol.GetAtomWithIdx(match[0]), mol.GetAtomWithIdx(match[3])
     bond = mol.GetBondBetweenAtoms(match[0], match[3])
@@ -70,6 +80,8 @@ def _strained(mol: Mol, match: Sequence[int]) -> bool:
     if any(end.GetIdx() in bridgeheads for end in ends):
         return True
     sides = [n for end in ends for n in end.GetNeighbors() if n.GetIdx() not in (match[0], match[3])]
+    if any(side.GetAtomicNum() == 7 and side.GetTotalDegree() == 3 for side in sides):
+        return True
     return all(sum(n.GetAtomicNum() > 1 for n in side.GetNeighbors()) >= 3 for side in sides)
 
 

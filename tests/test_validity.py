@@ -8,6 +8,9 @@ from rdkit import Chem
 from rdkit.Chem import AllChem, Mol, rdMolTransforms
 
 from confgen.contacts import Limits
+from confgen.embed import embed
+from confgen.forcefields import minimise, mmff94s
+from confgen.molecule import read_molecule, with_positions
 from confgen.shapes import C_C_DOUBLE_BOND, OUT_OF_PLANE, _heights
 from confgen.validity import check
 
@@ -258,3 +261,18 @@ def test_fragments_keep_their_distance(distance: float, failed: list[str]) -> No
 
 def test_limits_can_be_tightened() -> None:
     assert "bond_lengths" in check(embedded("CCO"), Limits(longest=0.9))[0]
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["CC1=C2CN3[C@H]([C@@H]1C)[C@H]23", "C[C@]12[C@@H]3[C@H]4C=C([C@@H]1O4)[C@@H]32", "O=C1/C=C/C/C=C\\CO1"],
+    ids=["four- and five-membered ring", "cage", "lactone of eight"],
+)
+def test_what_small_rings_do_to_double_bonds_and_distances_is_no_fault(smiles: str) -> None:
+    """Of QM9, whose DFT geometries are like the minima of MMFF94s: bent double bonds, 1-5 distances below RDKit's."""
+    mol = read_molecule(smiles)
+    found = np.array([pos for pos in embed(mol, range(1, 9)) if pos is not None])
+    field = mmff94s(with_positions(mol, found))
+    assert field is not None
+    minima = [attempt.pos for attempt in minimise(mol, found, field, max_steps=1000, deadline=None)]
+    assert check(with_positions(mol, np.array(minima))) == [[]] * len(minima)
