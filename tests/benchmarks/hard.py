@@ -2,9 +2,11 @@
 
     python tests/benchmarks/hard.py --json hard.jsonl --markdown hard.md
     python tests/benchmarks/hard.py --kinds cage,strained --methods confgen --json cages.jsonl
+    python tests/benchmarks/hard.py --file molecules.smi -n 3 --json molecules.jsonl
 
-The molecules stand in hard_molecules.py. Every method runs in a process of its own, on one core, with a limit of CPU
-time for each molecule, and its conformers are judged by the checks of `confgen check`. Methods: see peers.py.
+The molecules stand in hard_molecules.py, or in a file of any kind that confgen reads. Every method runs in a process of
+its own, on one core, with a limit of CPU time for each molecule, and its conformers are judged by the checks of
+`confgen check`. Methods: see peers.py.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ from rdkit import Chem
 from confgen.errors import CannotStart
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles, with_positions
+from confgen.readers import read_records
 from confgen.validity import check
 
 METHODS = "confgen,etkdg,etkdg:random"
 COLUMNS = ("kind", "molecule", "heavy", "method", "conformers", "by", "valid", "failed checks", "CPU s", "peak MB")
 KIND_COLUMNS = ("kind", "method", "molecules done", "conformers", "by etkdg", "valid", "CPU s", "peak MB")
+MOST_SHOWN = 500  # molecules and methods with a row each; of more, only what fails
 MEANING = (
     "Conformers made of those asked for; by network or etkdg; valid are those that pass all checks; peak is the "
     "largest memory of the method's process until then."
@@ -77,6 +81,15 @@ def molecules(kinds: str, names: str) -> Iterator[tuple[str, str, Chem.Mol]]:
                 yield kind, name, enumerate_stereo(from_smiles(smiles, name), cap=1)[0]
 
 
+def of_file(path: Path, names: str) -> Iterator[tuple[str, str, Chem.Mol]]:
+    """As `molecules`, of a file, by its name; entries that cannot be read are said and left out."""
+    for record in read_records([str(path)]):
+        if record.mol is None:
+            typer.echo(record.error, err=True)
+        elif not names or record.name in names.split(","):
+            yield path.stem, record.name, enumerate_stereo(record.mol, cap=1)[0]
+
+
 def measure(method: quality.Runner, mol: Chem.Mol, blank: Record) -> Record:
     """The blank with what the method made of the molecule."""
     outcome = method.run(mol, blank.asked)
@@ -100,17 +113,18 @@ def already_done(path: Path, methods: Sequence[quality.Runner]) -> dict[tuple[st
 
 
 def document(records: Sequence[Record], methods: Sequence[quality.Runner]) -> str:
-    """Tables by kind and by molecule, what failed, and what made them."""
+    """Tables by kind and by molecule (those that fail a check, if there are many), what failed, what made them."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record.kind, record.method), []).append(record)
+    shown = records if len(records) <= MOST_SHOWN else [r for r in records if not r.error and r.failed_checks]
     failed = [f"- `{r.method}` failed on {r.name} ({r.cpu_s:.0f} CPU s): {r.error}" for r in records if r.error]
     lines = [
         MEANING, "",
         *markdown(KIND_COLUMNS, [_kind_row(*key, own) for key, own in groups.items()]), "",
-        *markdown(COLUMNS, [_row(record) for record in records]), "",
+        *markdown(COLUMNS, [_row(record) for record in shown]), "",
         *failed, *([""] if failed else []),
-        *quality.made_by(f"{len({r.name for r in records})} hard molecules", methods),
+        *quality.made_by(f"{len({r.name for r in records})} molecules", methods),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -141,6 +155,9 @@ def main(
     methods: Methods = METHODS,
     kinds: Annotated[str, typer.Option(help="Comma-separated; all if empty.")] = "",
     names: Annotated[str, typer.Option(help="Molecules, comma-separated; all if empty.")] = "",
+    file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Molecules in the place of ours.")
+    ] = None,
     weights: Weights = "drugs",
     seed: Annotated[int, typer.Option(min=1, help="Of every method.")] = 42,
     limit_s: Limit = 120,
@@ -154,7 +171,7 @@ def main(
         done = already_done(log_file, ready)
         log = stack.enter_context(jsonl.opened(log_file))
         records = []
-        for kind, name, mol in molecules(kinds, names):
+        for kind, name, mol in molecules(kinds, names) if file is None else of_file(file, names):
             for method in ready:
                 record = done.get((method.name, name, num_confs))
                 if record is None:
@@ -163,7 +180,7 @@ def main(
                     jsonl.add(log, record)
                 records.append(record)
         if not records:
-            raise CannotStart(f"no molecule is named {names!r}; see hard_molecules.py")
+            raise CannotStart(f"no molecule is named {names!r}; see {file or 'hard_molecules.py'}")
     publish(document(records, ready), target)
 
 
