@@ -14,9 +14,10 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from confgen.cutting import Part, neighbours, parts
-from confgen.embed import MAX_SEED, embed
+from confgen.embed import embed
 from confgen.rotors import turned
 from confgen.superpose import rotations
+from confgen.ways import MAX_SEED
 
 LARGE = 200  # atoms from which molecules are joined; below, distance geometry takes less than a second
 VARIANTS = 2  # embeddings of a part that are tried where it clashes

@@ -41,11 +41,11 @@ def threads(request: pytest.FixtureRequest) -> int:
 
 def test_threads_change_no_embedding(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     mol, seeds = read_molecule("CC(=O)NCC(O)c1ccccc1"), range(7, 30)
-    monkeypatch.setattr("confgen.embed.thread_count", lambda: 1)
+    monkeypatch.setattr("confgen.ways.thread_count", lambda: 1)
     alone = embed(mol, seeds)
     core = Core(np.arange(4), np.array(alone[0])[:4])
     alone_with_core = embed_core(mol, seeds[:5], core)
-    monkeypatch.setattr("confgen.embed.thread_count", lambda: threads)
+    monkeypatch.setattr("confgen.ways.thread_count", lambda: threads)
     np.testing.assert_array_equal(embed(mol, seeds), alone)
     np.testing.assert_array_equal(embed_core(mol, seeds[:5], core), alone_with_core)
 

@@ -10,11 +10,12 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from confgen import embed as module
-from confgen.embed import CORE_NEAR, GIVE_UP, LOT, MAX_SEED, UNCHECKED, WAYS, embed, embed_core
+from confgen.embed import CORE_NEAR, GIVE_UP, LOT, embed, embed_core
 from confgen.molecule import is_token, read_molecule, with_positions
 from confgen.scaffold import Core, deviation
 from confgen.stereo import mismatches_at
 from confgen.validity import check
+from confgen.ways import DRAWS, MAX_SEED, UNCHECKED, WAYS
 
 BUTANOL = "CCCCO"
 LAST = (MAX_SEED - 1, MAX_SEED)
@@ -115,7 +116,7 @@ def test_what_cannot_be_embedded_is_given_up_soon(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(rdDistGeom, "EmbedMolecule", counted)
     assert embed(read_molecule("C[C@]12CC[C@@](Cl)(CC1)C2"), range(1, 9)) == [None] * 8  # one bridgehead inside
-    assert len(calls) <= GIVE_UP * (len(WAYS) + len(UNCHECKED))
+    assert len(calls) <= GIVE_UP * (len(WAYS) + DRAWS * len(UNCHECKED))
 
 
 def test_an_embedding_ends_at_the_deadline() -> None:

@@ -60,6 +60,7 @@ LAYERS = {
     "smiles": 2,
     "strain": 2,
     "validity": 2,
+    "ways": 2,
     "wanted": 2,
     "denoiser": 3,
     "prior": 3,
