@@ -31,7 +31,7 @@ def distinct(mol: Chem.Mol, order: Sequence[int], rms: float) -> list[int]:
     heavy, _ = heavy_skeleton(mol)
     symmetry = isomorphisms(heavy, heavy, MAX_MATCHES)
     pos = centred_positions(heavy)
-    dear = len(symmetry.matches) >= WORTHWHILE or bool(symmetry.groups)
+    dear = len(order) > 1 and (len(symmetry.matches) >= WORTHWHILE or bool(symmetry.groups))
     bound = _lower_bounds(pos, symmetry, Chem.GetDistanceMatrix(heavy)) if dear else np.zeros((len(pos), len(pos)))
     kept, left = [], np.asarray(order, dtype=np.int64)
     while len(left):

@@ -21,6 +21,7 @@ from confgen.relabelling import relabelling, symmetries
 # A score is 1 for an ideal element that is right, -1 for one that is wrong, 0 for a flat centre or a bond twisted
 # by 90 degrees. Flat counts as wrong.
 FLAT = 0.2
+SMALL_RING = 4  # members at most
 VOLUME_FOUR = 16 / (3 * np.sqrt(3))  # of the parallelepiped spanned by four unit vectors at tetrahedral angles
 VOLUME_THREE = 4 / (3 * np.sqrt(3))  # by three of them and the centre
 CISTRANS = {BondStereo.STEREOZ: 1, BondStereo.STEREOCIS: 1, BondStereo.STEREOE: -1, BondStereo.STEREOTRANS: -1}
@@ -35,6 +36,7 @@ class StereoElements:
     names:     S names for messages, `centre 3 (C)`.
     centres:   (C, 5) the centre and its neighbours in the order of its chiral tag; a lone pair is the centre again.
     volume:    (C,) signed volume of the ideal centre of that handedness.
+    exposed:   (C,) True where small rings meet: such a centre may lie outside its neighbours.
     torsions:  (T, 4) atoms of the torsion that tells.
     sign:      (T,) +1 for cis, or for a positive torsion of an axis; -1 for the other.
     axial:     (T,) True for an axis (sine of the torsion tells), False for a double bond (cosine).
@@ -43,9 +45,14 @@ class StereoElements:
     names: list[str]
     centres: NDArray[np.int64]
     volume: NDArray[np.float64]
+    exposed: NDArray[np.bool_]
     torsions: NDArray[np.int64]
     sign: NDArray[np.float64]
     axial: NDArray[np.bool_]
+
+    def unsure(self) -> NDArray[np.bool_]:
+        """Which elements are exposed centres, (S,)."""
+        return np.concatenate((self.exposed, np.zeros(len(self.sign), dtype=bool)))
 
     def labels(self) -> NDArray[np.int64]:
         """The hand or side of each element, (S,) +1 or -1."""
@@ -74,21 +81,41 @@ def elements(mol: Mol) -> StereoElements:
         torsions.append([first, bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), last])
         sign.append(CISTRANS.get(stereo) or AXIAL[stereo])
         axial.append(stereo in AXIAL)
+    at = np.array(centres, dtype=np.int64).reshape(-1, 5)
+    meeting = where_small_rings_meet(mol) if len(at) else at[:0, 0]
     return StereoElements(
         names=centre_names + bond_names,
-        centres=np.array(centres, dtype=np.int64).reshape(-1, 5),
+        centres=at,
         volume=np.array(volume, dtype=np.float64),
+        exposed=np.isin(at[:, 0], meeting) & (at[:, 4] != at[:, 0]),
         torsions=np.array(torsions, dtype=np.int64).reshape(-1, 4),
         sign=np.array(sign, dtype=np.float64),
         axial=np.array(axial, dtype=bool),
     )
 
 
+def where_small_rings_meet(mol: Mol) -> NDArray[np.int64]:
+    """Atoms of two rings and more, of which one has at most SMALL_RING members."""
+    sizes: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
+    for ring in Chem.GetSymmSSSR(Chem.Mol(mol, True)):  # of a copy: the molecule may have been told nothing of rings
+        for atom in ring:
+            sizes[atom].append(len(ring))
+    return np.array([k for k, own in enumerate(sizes) if len(own) > 1 and min(own) <= SMALL_RING], dtype=np.int64)
+
+
 def scores(wanted: StereoElements, pos: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How right each element is in each geometry, (K, S): 1 ideal, 0 flat, -1 inverted. pos: (K, N, 3) of all atoms."""
+    """How right each element is in each geometry, (K, S): 1 ideal, 0 flat, -1 inverted. pos: (K, N, 3) of all atoms.
+
+    The hand of a centre is that of the tetrahedron of its neighbours. Propellanes and the like have centres outside of
+    theirs; these are read as RDKit reads them, and writes their SMILES: by how the first three lie about the centre.
+    """
     spokes = _unit(pos[:, wanted.centres[:, 1:]] - pos[:, wanted.centres[:, :1]])  # (K, C, 4, 3), a lone pair is 0
     a, b, c = np.moveaxis(spokes[:, :, :3] - spokes[:, :, 3:], 2, 0)
     of_centres = (a * np.cross(b, c)).sum(-1) / wanted.volume
+    first, second, third = np.moveaxis(spokes[:, :, :3], 2, 0)
+    about = (first * np.cross(second, third)).sum(-1) / (np.sign(wanted.volume) * VOLUME_THREE)
+    outside = wanted.exposed & (about * of_centres < 0) & (np.abs(about) >= FLAT)
+    of_centres = np.where(outside, about, of_centres)
     before, axis, after = np.moveaxis(np.diff(pos[:, wanted.torsions], axis=2), 2, 0)
     m, n = _unit(np.cross(before, axis)), _unit(np.cross(axis, after))
     cosine, sine = (m * n).sum(-1), (np.cross(m, n) * _unit(axis)).sum(-1)

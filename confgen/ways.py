@@ -14,7 +14,7 @@ from rdkit.Geometry import Point3D
 from confgen.cores import thread_count
 from confgen.scaffold import Core
 from confgen.shapes import centre_flattened
-from confgen.stereo import mismatches_at
+from confgen.stereo import FLAT, elements, mismatches_at, scores, where_small_rings_meet
 
 MAX_SEED = 2**31 - 2
 STRIDE = 0x61C8864680B583EB  # between seeds of further tries
@@ -92,24 +92,53 @@ def embed_one(
 
 
 def _unchecked(
-    mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float
+    mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float, as_silicon: Chem.Mol | None = None
 ) -> tuple[np.ndarray | None, Way | None]:
-    """Positions that RDKit has not checked, and ours find right, and the way that led to them."""
+    """Positions that RDKit has not checked, and ours find right, and the way that led to them.
+
+    as_silicon: what is embedded in the place of `mol`.
+    If none is right, the first that is but for centres where small rings meet: a force field may still turn these.
+    """
+    nearly: tuple[np.ndarray | None, Way | None] = (None, None)
+    wanted, own = elements(mol), mol if as_silicon is None else as_silicon
     for way in UNCHECKED:
         for draw in range(DRAWS):
             if not take_way(parameters, way, until):
-                return None, None
+                return nearly
             parameters.randomSeed = (seed + draw * STRIDE) % MAX_SEED  # type: ignore[assignment]
             try:
-                found = rdDistGeom.EmbedMolecule(mol, parameters)
+                found = rdDistGeom.EmbedMolecule(own, parameters)
             except (ValueError, RuntimeError):
-                return None, None
+                return nearly
             if found < 0:
                 break
-            pos = np.array(mol.GetConformer(found).GetPositions())
-            if not (mismatches_at(mol, pos[None])[0] or centre_flattened(mol, pos[None])[0]):
+            pos = np.array(own.GetConformer(found).GetPositions())
+            if centre_flattened(mol, pos[None])[0]:
+                continue
+            if not mismatches_at(mol, pos[None])[0]:
                 return pos, way
-    return None, None
+            wrong = scores(wanted, pos[None])[0] < FLAT
+            if nearly[0] is None and not wrong[~wanted.unsure()].any():
+                nearly = pos, way
+    return nearly
+
+
+def embed_as_silicon(mol: Chem.Mol, seed: int, until: float) -> np.ndarray | None:
+    """Positions with carbons where small rings meet taken for silicon by RDKit; None if there are none of either.
+
+    Whatever else is left out, RDKit asks whether carbons lie amid their neighbours. Those of some propellanes never do.
+    """
+    carbons = [mol.GetAtomWithIdx(int(a)) for a in where_small_rings_meet(mol)]
+    carbons = [atom for atom in carbons if atom.GetAtomicNum() == 6 and atom.GetDegree() == 4]
+    if not carbons:
+        return None
+    other = Chem.Mol(mol)
+    for atom in carbons:
+        other.GetAtomWithIdx(atom.GetIdx()).SetAtomicNum(14)
+    Chem.SanitizeMol(other)
+    parameters = embed_parameters(None, rdDistGeom.GetMoleculeBoundsMatrix(mol))
+    parameters.useExpTorsionAnglePrefs = False  # type: ignore[assignment] # they are of carbon
+    return _unchecked(mol, seed, parameters, until, other)[0]
 
 
 def embed_parameters(core: Core | None, within: np.ndarray | None) -> rdDistGeom.EmbedParameters:

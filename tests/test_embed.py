@@ -190,10 +190,11 @@ def test_large_molecules_have_more_time_for_each_conformer(monkeypatch: pytest.M
         "C1C[C@]23C[C@H](C2)[C@@H]2[C@H]1[C@@H]23",  # a propellane, which has its centres outside their neighbours
         "N#C[C@H]1[C@H]2C[C@@H]1C2",
         "O=C1O[C@H]2[C@@H]3[C@H]4[C@@H]3N1[C@@H]24",
+        "C[C@H]1OC23CN(C2)[C@@H]13",
     ],
 )
 def test_centres_where_small_rings_meet_are_embedded_as_asked(smiles: str) -> None:
-    """All are of GEOM-QM9; RDKit's checks of stereochemistry throw all of their coordinates away."""
+    """All are of QM9; RDKit's checks of stereochemistry throw all of their coordinates away."""
     mol = read_molecule(smiles)
     found = embed(mol, range(1, 4))
     assert all(pos is not None for pos in found)

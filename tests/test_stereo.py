@@ -9,9 +9,12 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdMolTransforms
 
+from confgen import molecule
+from confgen.embed import embed
+from confgen.forcefields import minimise, mmff94s
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles
-from confgen.stereo import elements, mismatches_all, scores
+from confgen.stereo import elements, mismatches_all, mismatches_at, scores
 
 NIRMATRELVIR = "CC1([C@@H]2[C@H]1[C@H](N(C2)C(=O)[C@H](C(C)(C)C)NC(=O)C(F)(F)F)C(=O)N[C@@H](C[C@@H]3CCNC3=O)C#N)C"
 CHIRAL = {
@@ -252,4 +255,12 @@ def test_hundred_conformers_of_a_drug_take_milliseconds():
     assert min(laps) < 0.01
 
 
-# What is left open
+def test_a_centre_outside_its_neighbours_is_read_as_by_rdkit():
+    """Of an aziridine fused to a bicycle: all four neighbours of the centre lie on one side of it, as in QM9."""
+    mol = from_smiles("O=C1N[C@]23C=CC[C@@]12C3")
+    found = np.array([pos for pos in embed(mol, range(1, 7)) if pos is not None])
+    mol = molecule.with_positions(mol, found)
+    minima = [one.pos for one in minimise(mol, found, mmff94s(mol), max_steps=500, deadline=None)]
+    own = [not names for names in mismatches_at(mol, np.array(minima))]
+    assert own == [perceived(with_positions(mol, pos)) == Chem.MolToSmiles(mol) for pos in minima]
+    assert any(own)
