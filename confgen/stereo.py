@@ -107,7 +107,7 @@ def scores(wanted: StereoElements, pos: NDArray[np.float64]) -> NDArray[np.float
     """How right each element is in each geometry, (K, S): 1 ideal, 0 flat, -1 inverted. pos: (K, N, 3) of all atoms.
 
     The hand of a centre is that of the tetrahedron of its neighbours. Propellanes and the like have centres outside of
-    theirs; these are read as RDKit reads them, and writes their SMILES: by how the first three lie about the centre.
+    theirs; RDKit reads these by how the first three lie about the centre, others do not, so both are right.
     """
     spokes = _unit(pos[:, wanted.centres[:, 1:]] - pos[:, wanted.centres[:, :1]])  # (K, C, 4, 3), a lone pair is 0
     a, b, c = np.moveaxis(spokes[:, :, :3] - spokes[:, :, 3:], 2, 0)
@@ -115,7 +115,7 @@ def scores(wanted: StereoElements, pos: NDArray[np.float64]) -> NDArray[np.float
     first, second, third = np.moveaxis(spokes[:, :, :3], 2, 0)
     about = (first * np.cross(second, third)).sum(-1) / (np.sign(wanted.volume) * VOLUME_THREE)
     outside = wanted.exposed & (about * of_centres < 0) & (np.abs(about) >= FLAT)
-    of_centres = np.where(outside, about, of_centres)
+    of_centres = np.where(outside, np.maximum(about, of_centres), of_centres)
     before, axis, after = np.moveaxis(np.diff(pos[:, wanted.torsions], axis=2), 2, 0)
     m, n = _unit(np.cross(before, axis)), _unit(np.cross(axis, after))
     cosine, sine = (m * n).sum(-1), (np.cross(m, n) * _unit(axis)).sum(-1)
