@@ -15,7 +15,7 @@ from rdkit.Chem import rdDistGeom
 from confgen.hypervalent import bounds, centres, mended
 from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
-from confgen.ways import LARGE, MAX_SEED, STRIDE, WAYS, embed_as_silicon, embed_one, embed_parameters, take_way
+from confgen.ways import LARGE, MAX_SEED, STRIDE, WAYS, embed_one, embed_parameters, take_way
 
 TIMEOUT_S = 60  # for a conformer of up to LARGE atoms; beyond, it grows with their square, as the time does
 CORE_TRIES = 3  # embeddings of a core, of which the best is taken where none is
@@ -65,13 +65,9 @@ def embed(
                 found = [None] * len(lot)
             else:
                 failed_lots += len(lot) > 1
-                one_by_one = [embed_one(copy, seed, parameters, _until(limit_s, deadline)) for seed in lot]
+                plain = core is None and not shaped
+                one_by_one = [embed_one(copy, seed, parameters, _until(limit_s, deadline), plain) for seed in lot]
                 found = [pos for pos, _ in one_by_one]
-                if core is None and not shaped:
-                    found = [
-                        embed_as_silicon(copy, seed, _until(limit_s, deadline)) if pos is None else pos
-                        for seed, pos in zip(lot, found, strict=True)
-                    ]
                 usual = one_by_one[-1][1] in (WAYS[0], BY_LOT)
                 size = LOT if usual and failed_lots < FAILED_LOTS else 1
             results += found if not shaped or core is not None else [_shaped(mol, pos) for pos in found]

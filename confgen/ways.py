@@ -65,10 +65,13 @@ REJECTED = 0.9  # share of a way's attempts
 
 
 def embed_one(
-    mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float
+    mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float, plain: bool
 ) -> tuple[np.ndarray | None, Way | None]:
     """Positions by the first way that succeeds before `until`, and that way; ways that share what hindered one are
-    passed over."""
+    passed over.
+
+    plain: whether the parameters have neither a core nor bounds of ours.
+    """
     parameters.randomSeed = seed % MAX_SEED  # type: ignore[assignment]
     strained = scatter = rejected = False
     for way in WAYS:
@@ -88,7 +91,8 @@ def embed_one(
         lost = _share(parameters, rdDistGeom.EmbedFailureCauses.INITIAL_COORDS, way) == 1
         scatter = lost and mol.GetNumAtoms() >= LARGE
         rejected = sum(_share(parameters, cause, way) for cause in CHECKS) >= REJECTED
-    return _unchecked(mol, seed, parameters, until)
+    loose = _unchecked(mol, seed, parameters, until)
+    return _as_silicon(mol, seed, until) if plain and loose[0] is None else loose
 
 
 def _unchecked(
@@ -123,22 +127,25 @@ def _unchecked(
     return nearly
 
 
-def embed_as_silicon(mol: Chem.Mol, seed: int, until: float) -> np.ndarray | None:
-    """Positions with carbons where small rings meet taken for silicon by RDKit; None if there are none of either.
+def _as_silicon(mol: Chem.Mol, seed: int, until: float) -> tuple[np.ndarray | None, Way | None]:
+    """As `_unchecked`, with carbons where small rings meet taken for silicon by RDKit; None if there are none.
 
     Whatever else is left out, RDKit asks whether carbons lie amid their neighbours. Those of some propellanes never do.
     """
     carbons = [mol.GetAtomWithIdx(int(a)) for a in where_small_rings_meet(mol)]
     carbons = [atom for atom in carbons if atom.GetAtomicNum() == 6 and atom.GetDegree() == 4]
     if not carbons:
-        return None
+        return None, None
     other = Chem.Mol(mol)
     for atom in carbons:
         other.GetAtomWithIdx(atom.GetIdx()).SetAtomicNum(14)
-    Chem.SanitizeMol(other)
-    parameters = embed_parameters(None, rdDistGeom.GetMoleculeBoundsMatrix(mol))
+    try:
+        Chem.SanitizeMol(other)
+        parameters = embed_parameters(None, rdDistGeom.GetMoleculeBoundsMatrix(mol))
+    except (ValueError, RuntimeError):  # as above
+        return None, None
     parameters.useExpTorsionAnglePrefs = False  # type: ignore[assignment] # they are of carbon
-    return _unchecked(mol, seed, parameters, until, other)[0]
+    return _unchecked(mol, seed, parameters, until, other)
 
 
 def embed_parameters(core: Core | None, within: np.ndarray | None) -> rdDistGeom.EmbedParameters:
