@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from confgen import models
 from confgen.denoiser import Denoiser
+from confgen.device import has_fast_bf16
 from confgen.errors import WeightsError
 from confgen.torsions import TorsionLibrary
 
@@ -51,6 +52,11 @@ class Weights:
     def device(self) -> torch.device:
         """Where the denoiser is, and sampling happens."""
         return next(self.denoiser.parameters()).device
+
+    @cached_property
+    def sampler(self) -> Denoiser:
+        """The denoiser as sampling uses it: ready for products in bfloat16 where these are quicker."""
+        return self.denoiser.with_bf16_products() if has_fast_bf16(self.device) else self.denoiser
 
 
 def shipped() -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,17 @@ class Denoiser(nn.Module):
         self.name = network
         self.network = models.build(network, **config)
         self.sigma_data = self.network.config.sigma_data
+
+    def with_bf16_products(self) -> Denoiser:
+        """A copy whose linear maps are kept in bfloat16.
+
+        Under autocast it gives the same, bit by bit; without gradients, autocast would cast every map at every call.
+        """
+        copy = deepcopy(self)
+        for module in copy.modules():
+            if isinstance(module, nn.Linear):
+                module.to(torch.bfloat16)
+        return copy
 
     def encode(self, graph: DenseGraph) -> Encoded:
         """What the network needs of the graphs alone; reuse it for every noise level."""

@@ -54,7 +54,8 @@ class ClofNet(nn.Module):
     def encode(self, graph: DenseGraph) -> Encoded:
         """The static part: once per molecule, whatever the number of conformers and noise levels."""
         c = self.config
-        allowed = radial_basis(graph.bounds.to(self.bounds.weight.dtype), c.radial, c.cutoff).flatten(-2)
+        dtype = self.pair.table.dtype
+        allowed = radial_basis(graph.bounds.to(dtype), c.radial, c.cutoff).flatten(-2)
         pair = functional.silu(self.pair(graph.pair) + self.bounds(allowed))
         hops = graph.pair[..., list(PAIR_FEATURES).index("hops")]
         bonds = graph.pair[..., list(PAIR_FEATURES).index("bond")] > 0
@@ -63,8 +64,8 @@ class ClofNet(nn.Module):
             graph=graph,
             atoms=self.node(graph.node),
             pairs=[linear(pair) for linear in self.to_layers],
-            near=((hops > 0) & (hops <= 3) & real).to(self.bounds.weight.dtype),
-            bonds=(bonds & real).to(self.bounds.weight.dtype),
+            near=((hops > 0) & (hops <= 3) & real).to(dtype),
+            bonds=(bonds & real).to(dtype),
         )
 
     def refine(self, encoded: Encoded, pos: Tensor, noise: Tensor) -> Tensor:

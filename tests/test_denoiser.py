@@ -231,3 +231,13 @@ def test_the_loss_of_a_single_bond_is_finite(denoiser: Denoiser, graph_of: Calla
     loss.sum().backward()
     assert loss.isfinite().all()
     assert all(p.grad is None or p.grad.isfinite().all() for p in denoiser.parameters())
+
+
+def test_products_kept_in_bf16_are_those_of_autocast(denoiser: Denoiser, sample: Sample) -> None:
+    graph, clean, _, sigma, _ = sample
+    single = DenseGraph(*(part.float() if part.is_floating_point() else part for part in vars(graph).values()))
+    both = denoiser.float(), denoiser.float().with_bf16_products()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected, given = (own(own.encode(single).repeat(3), clean.float(), sigma.float()) for own in both)
+    assert torch.equal(given, expected)
+    assert {p.dtype for p in denoiser.parameters()} == {torch.float32}

@@ -1,6 +1,10 @@
-"""Promises about the device: auto finds one, and one that is not there is refused in one line."""
+"""Promises about the device: auto finds one, and one that is not there is refused in one line; few kernels are kept."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -56,3 +60,23 @@ def test_bf16_is_fast_on_cpus_with_instructions_for_it(able: bool, monkeypatch: 
 def test_bf16_is_not_fast_where_torch_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert not has_fast_bf16(torch.device("cpu"))
+
+
+def test_products_of_many_shapes_leave_little_in_memory() -> None:
+    code = """
+import confgen, torch, resource
+from torch.nn import functional
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def ones(*shape): return torch.ones(*shape, dtype=torch.bfloat16)
+torch.set_num_threads(1)
+with torch.inference_mode():
+    functional.linear(ones(10, 192), ones(192, 192))
+    before = peak()
+    for rows in range(100, 700):
+        functional.linear(ones(rows, 192), ones(192, 192))
+        ones(rows, 8, 16) @ ones(rows, 16, 8)
+print(peak() / before)
+"""
+    own = {key: value for key, value in os.environ.items() if "CACHE_CAPACITY" not in key}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=own)
+    assert float(done.stdout) < 2  # with the limits of oneDNN and torch 4, where products in bfloat16 are quick

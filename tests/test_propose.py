@@ -249,3 +249,10 @@ def test_conformers_that_start_alike_without_noise_are_sampled_once(
     pos = propose(mol, [1, 2, 3], denoiser, settings(), start)
     assert rows == [4]  # two, filled up to the fewest in a call
     np.testing.assert_array_equal(pos[0], pos[2])
+
+
+def test_calls_are_about_equal_in_size() -> None:
+    start = np.zeros((3, 3))
+    runs = list(module._runs([start] * 9 + [None] * 2, range(11), 4))
+    assert [rows for rows, _ in runs] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10]]
+    assert [known is None for _, known in runs] == [False, False, False, True]
