@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 # OpenMP threads that spin while they wait bring torch to a crawl as soon as another program wants a core too: with one
 # of two cores busy, a training step takes 0.6 s with this setting and 31 s without. It is read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# oneDNN keeps kernels by the shape of matrices, a thousand of them, and torch a thousand more. Molecules have so many
-# shapes that a process grows to 1.5 GB, and few kernels serve again: with these limits it stays below 0.7 GB, and takes
-# no longer. Read when the first such product is made.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
-os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
 
 _HOME = {
     "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from confgen import models
 from confgen.denoiser import Denoiser
-from confgen.device import has_fast_bf16
+from confgen.device import has_fast_bf16, keep_few_kernels
 from confgen.errors import WeightsError
 from confgen.torsions import TorsionLibrary
 
@@ -56,6 +56,7 @@ class Weights:
     @cached_property
     def sampler(self) -> Denoiser:
         """The denoiser as sampling uses it: ready for products in bfloat16 where these are quicker."""
+        keep_few_kernels()
         return self.denoiser.with_bf16_products() if has_fast_bf16(self.device) else self.denoiser
 
 

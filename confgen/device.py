@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from confgen.errors import DeviceError
@@ -41,3 +43,15 @@ def has_fast_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot tell
     return tell is not None and bool(tell().get("avx512_bf16", False))
+
+
+def keep_few_kernels() -> None:
+    """Limits the kernels for products in bfloat16 on a CPU that this process keeps, where the user has set no limit.
+
+    oneDNN keeps kernels by the shape of matrices, a thousand of them, and torch a thousand more. Molecules have so many
+    shapes that a process which samples grows to 1.5 GB, and few kernels serve again: with these limits it stays below
+    0.7 GB, and takes no longer. A step of training has more shapes (it would take 5% longer); but there products are
+    made before this is called, and the first of them fixes the limits.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
