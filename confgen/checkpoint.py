@@ -54,8 +54,8 @@ class Weights:
         return next(self.denoiser.parameters()).device
 
     @cached_property
-    def sampler(self) -> Denoiser:
-        """The denoiser as sampling uses it: ready for products in bfloat16 where these are quicker."""
+    def for_sampling(self) -> Denoiser:
+        """The denoiser as it samples: ready for products in bfloat16 where these are quicker."""
         keep_few_kernels()
         return self.denoiser.with_bf16_products() if has_fast_bf16(self.device) else self.denoiser
 

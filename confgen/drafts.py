@@ -203,7 +203,7 @@ def _propose_whole(
             parts.append(np.zeros((len(seeds), 1, 3)))
             continue
         tokens = propose(
-            part, seeds, weights.sampler, settings.sampler, settings.start,
+            part, seeds, weights.for_sampling, settings.sampler, settings.start,
             batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
             known=None if known is None else known[:, own], library=weights.torsions,
             reserve=None if reserve is None else reserve[number],
