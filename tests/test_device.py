@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from confgen import checkpoint
 from confgen.device import choose_device, has_fast_bf16
 from confgen.errors import DeviceError
 
@@ -83,3 +84,13 @@ print(peak() / before)
     own = {key: value for key, value in os.environ.items() if "CACHE_CAPACITY" not in key}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=own)
     assert float(done.stdout) < 2  # with the limits of oneDNN and torch 4, where products in bfloat16 are quick
+
+
+@pytest.mark.parametrize("own", [None, "7"])
+def test_weights_that_sample_set_missing_limits(own: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, usual in (("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"), ("LRU_CACHE_CAPACITY", "1")):
+        monkeypatch.setenv(name, own or "")
+        if own is None:
+            monkeypatch.delenv(name)
+        assert checkpoint.load().for_sampling is not None
+        assert os.environ[name] == (own or usual)
