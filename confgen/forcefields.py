@@ -1,4 +1,4 @@
-"""Force fields: MMFF94s and UFF by RDKit, with a relaxation of many conformers at once, and GFN-FF as ASE calculator.
+"""Force fields: MMFF94s and UFF by RDKit, and GFN-FF as ASE calculator.
 
 Halgren, J. Comput. Chem. 1999, 20, 720 (MMFF94s); Rappe et al., J. Am. Chem. Soc. 1992, 114, 10024 (UFF); Spicher and
 Grimme, Angew. Chem. Int. Ed. 2020, 59, 15665 (GFN-FF), by the library gfnff of the optional extra `xtb`.
@@ -6,8 +6,7 @@ Grimme, Angew. Chem. Int. Ed. 2020, 59, 15665 (GFN-FF), by the library gfnff of 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,51 +15,47 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
-from scipy.optimize import minimize
 
 from confgen.calculators import threads
-from confgen.cores import thread_count
-from confgen.molecule import with_positions
+from confgen.molecule import to_binary
 from confgen.optional import imported
 
-LOT = 4  # conformers for each thread between looks at the clock: with one, threads wait for the slowest
-LARGE = 200  # atoms from which BFGS, RDKit's way, has most of its time go into a matrix of (3 N)^2
-REMEMBERED = 20  # steps by which L-BFGS knows the curvature
-AT_REST_KCAL_MOL_A = 0.005  # largest component of the gradient at a minimum
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What a relaxation made of one conformer: positions (N, 3) angstrom, energy before and after it.
+class Field:
+    """RDKit's force field of a molecule. It points into the conformer of `own`, which has to live as long.
 
-    failure: why there is nothing, and then `pos` is what it was.     late: time was up before it began, likewise.
+    mol:  what it was made for, with a conformer.     held: atoms that stay where they are.
+    A pickle of it makes it anew.
     """
 
-    pos: np.ndarray
-    before_kcal_mol: float = np.nan
-    after_kcal_mol: float = np.nan
-    converged: bool = False
-    failure: str = ""
-    late: bool = False
-
-
-@dataclass(frozen=True)
-class Field:
-    """RDKit's force field of a molecule. It points into the conformer of `mol`, which has to live as long."""
-
     field: ForceField
+    own: Mol
     mol: Mol
+    name: str
+    dielectric: float | None
+    held: tuple[int, ...]
 
     def energies(self, pos: np.ndarray) -> list[float]:
         """Of every conformer of `pos`, (K, N, 3) angstrom; kcal/mol."""
         return [float(self.field.CalcEnergy(own.ravel().tolist())) for own in pos]
 
+    def energy_and_gradient(self, pos: np.ndarray) -> tuple[float, np.ndarray]:
+        """Of one conformer, (3N,) angstrom, in kcal/mol and kcal/mol/angstrom."""
+        here = pos.tolist()
+        energy = float(self.field.CalcEnergy(here))  # first: the gradient takes its distances from there
+        return energy, np.array(self.field.CalcGrad(here))
 
-def mmff94s(mol: Mol, dielectric: float | None = None) -> Field | None:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_again, (self.name, to_binary(self.mol), self.dielectric, self.held)
+
+
+def mmff94s(mol: Mol, dielectric: float | None = None, held: Sequence[int] = ()) -> Field | None:
     """The MMFF94s of `mol`, which has a conformer; None if it lacks parameters (boron, most metals, odd valences).
 
-    dielectric: constant, at least 1; None is vacuum.
+    dielectric: constant, at least 1; None is vacuum.     held: atoms that stay where they are.
     """
     copy = Chem.Mol(mol)  # RDKit puts MMFF's own aromaticity on the molecule that it is given
     with rdBase.BlockLogs():
@@ -69,79 +64,38 @@ def mmff94s(mol: Mol, dielectric: float | None = None) -> Field | None:
             return None
         if dielectric is not None:
             properties.SetMMFFDielectricConstant(float(dielectric))
-        field: ForceField | None = rdForceFieldHelpers.MMFFGetMoleculeForceField(
+        found: ForceField | None = rdForceFieldHelpers.MMFFGetMoleculeForceField(
             copy, properties, nonBondedThresh=EVERY_PAIR, ignoreInterfragInteractions=False
         )
-    return None if field is None else Field(field, copy)
+    return None if found is None else _holding(found, copy, mol, "mmff94s", dielectric, held)
 
 
-def uff(mol: Mol) -> Field | None:
-    """The UFF of `mol`, which has a conformer; None if it does not know an atom."""
+def uff(mol: Mol, held: Sequence[int] = ()) -> Field | None:
+    """The UFF of `mol`, which has a conformer; None if it does not know an atom.
+
+    held: as for `mmff94s`.
+    """
     copy = Chem.Mol(mol)
     with rdBase.BlockLogs():
         if not rdForceFieldHelpers.UFFHasAllMoleculeParams(copy):
             return None
-        field: ForceField | None = rdForceFieldHelpers.UFFGetMoleculeForceField(
+        found: ForceField | None = rdForceFieldHelpers.UFFGetMoleculeForceField(
             copy, vdwThresh=EVERY_PAIR, ignoreInterfragInteractions=False
         )
-    return None if field is None else Field(field, copy)
+    return None if found is None else _holding(found, copy, mol, "uff", None, held)
 
 
-def minimise(mol: Mol, pos: np.ndarray, field: Field, *, max_steps: int, deadline: float | None) -> list[Attempt]:
-    """What became of every conformer of `pos`, (K, N, 3) angstrom, in that field; threads share them.
-
-    From LARGE atoms on by L-BFGS, one after another: a third of BFGS's time at 330 atoms, a sixth at 700.
-
-    deadline: `time.monotonic()` after which none is begun; looked at between lots of LOT conformers for each thread.
-              That of a large molecule ends there.
-    """
-    if mol.GetNumAtoms() >= LARGE:
-        return [_descended(own, field, max_steps, deadline) for own in pos]
-    threads = thread_count()
-    lot = max(1, len(pos) if deadline is None else LOT * threads)
-    before = field.energies(pos)
-    attempts: list[Attempt] = []
-    for start in range(0, len(pos), lot):
-        own = pos[start : start + lot]
-        if deadline is not None and time.monotonic() > deadline:
-            rest = zip(pos[start:], before[start:], strict=True)
-            return attempts + [Attempt(here, energy, energy, late=True) for here, energy in rest]
-        copy = with_positions(mol, own)
-        done = rdForceFieldHelpers.OptimizeMoleculeConfs(copy, field.field, threads, max_steps)
-        for k, (unfinished, energy) in enumerate(done):
-            after = np.array(copy.GetConformer(k).GetPositions())
-            attempts.append(Attempt(after, before[start + k], float(energy), converged=not unfinished))
-    return attempts
+def _holding(field: ForceField, own: Mol, mol: Mol, name: str, dielectric: float | None, held: Sequence[int]) -> Field:
+    for atom in held:
+        field.AddFixedPoint(int(atom))
+    return Field(field, own, mol, name, dielectric, tuple(int(atom) for atom in held))
 
 
-def _descended(pos: np.ndarray, field: Field, max_steps: int, deadline: float | None) -> Attempt:
-    """One conformer (N, 3) by L-BFGS.
-
-    Source: Zhu et al., ACM Trans. Math. Softw. 1997, 23, 550 (L-BFGS-B, here without bounds), by SciPy.
-    """
-    [before] = field.energies(pos[None])
-    if deadline is not None and time.monotonic() > deadline:
-        return Attempt(pos, before, before, late=True)
-
-    def energy_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        here = flat.tolist()
-        return field.field.CalcEnergy(here), np.array(field.field.CalcGrad(here))
-
-    def watch(_: np.ndarray) -> None:
-        if deadline is not None and time.monotonic() > deadline:
-            raise StopIteration
-
-    options = {
-        "maxiter": max_steps,
-        "maxfun": 3 * max_steps,
-        "maxcor": REMEMBERED,
-        "gtol": AT_REST_KCAL_MOL_A,
-        "ftol": 0,
-    }
-    with np.errstate(all="ignore"):
-        found = minimize(energy_and_gradient, pos.ravel(), jac=True, method="L-BFGS-B", callback=watch, options=options)
-    converged = bool(np.abs(found.jac).max() <= AT_REST_KCAL_MOL_A)
-    return Attempt(found.x.reshape(pos.shape), before, float(found.fun), converged)
+def _made_again(name: str, binary: bytes, dielectric: float | None, held: Sequence[int]) -> Field:
+    mol = Chem.Mol(binary)  # type: ignore[call-overload] # RDKit's stubs know str only
+    field = uff(mol, held) if name == "uff" else mmff94s(mol, dielectric, held)
+    assert field is not None, "there was one before"
+    return field
 
 
 def gfnff(mol: Mol) -> Any:

@@ -8,8 +8,9 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from rdkit import Chem
 
+from confgen.descent import minimise
 from confgen.distinct import distances, distinct
-from confgen.forcefields import Field, minimise, mmff94s, uff
+from confgen.forcefields import Field, mmff94s, uff
 from confgen.hypervalent import centres
 from confgen.molecule import with_positions
 from confgen.scaffold import Core
@@ -18,6 +19,7 @@ from confgen.select import k_medoids
 COVERED = 0.4  # angstrom, RMSD within which a start covers what lies around it to two thirds
 SAME_MINIMUM = 0.3  # angstrom, heavy-atom RMSD below which two relaxed candidates count as one
 RELAXATION_STEPS = 300
+NEARLY_KCAL_MOL = 1e-3  # that a motion may still lower a start's energy by: the network moves it farther than that
 SCALE_KCAL_MOL = 10.0  # by how much a minimum is higher that counts 1/e of another
 HOPELESS_KCAL_MOL = 1e6  # in the place of an energy that is not a number
 WATER = 80.0  # dielectric constant
@@ -141,7 +143,9 @@ def _relaxed(
     field = _field(candidates, core, media[0])
     if field is None:
         return None
-    done = minimise(candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline)
+    done = minimise(
+        candidates, pos, field, max_steps=RELAXATION_STEPS, deadline=deadline, left_kcal_mol=NEARLY_KCAL_MOL
+    )
     energies = _known([attempt.after_kcal_mol for attempt in done])
     relaxed = np.array([attempt.pos for attempt in done])
     ended = with_positions(mol, relaxed)
@@ -171,11 +175,8 @@ def _field(mol: Chem.Mol, core: Core | None, dielectric: float | None) -> Field 
     """The force field of a molecule with conformers, in which the core stays where it is; None if none knows it."""
     if centres(mol):  # no field knows their angles
         return None
-    field = mmff94s(mol, dielectric) or uff(mol)
-    if field is not None and core is not None:
-        for atom in core.atoms:
-            field.field.AddFixedPoint(int(atom))
-    return field
+    held = [] if core is None else core.atoms.tolist()
+    return mmff94s(mol, dielectric, held) or uff(mol, held)
 
 
 def _known(energies_kcal_mol: Sequence[float]) -> np.ndarray:

@@ -12,8 +12,9 @@ import time
 import numpy as np
 from rdkit import Chem
 
+from confgen.descent import minimise
 from confgen.embed import embed
-from confgen.forcefields import minimise, mmff94s
+from confgen.forcefields import mmff94s
 from confgen.minima import RELAXATION_STEPS
 from confgen.molecule import with_positions
 from confgen.rmsd import best_match, rmsd_matrix

@@ -31,9 +31,11 @@ from rdkit.Chem import Mol
 
 from confgen import calculators
 from confgen.calculators import KCAL_MOL_EV, atoms_of, calculator, descend
+from confgen.descent import Attempt, minimise
 from confgen.errors import CannotStart, ConfgenError
-from confgen.forcefields import Attempt, Field, gfnff, gfnff_threads, minimise, mmff94s, require_gfnff, uff
+from confgen.forcefields import Field, gfnff, gfnff_threads, mmff94s, require_gfnff, uff
 from confgen.molecule import label, positions, with_positions
+from confgen.stiffness import Springs
 from confgen.validity import check
 
 METHODS = ("none", "mmff94s", "uff", "gfnff", "gfn1", "gfn2")
@@ -101,7 +103,7 @@ def relax(
                 electrostatics by it, GFN gets a continuum.
     deadline:   `time.monotonic()` after which no further conformer is begun.
     fixed:      atoms that stay where they are.
-    threads:    that GFN has for one conformer. MMFF94s and UFF share conformers among the threads of this process.
+    threads:    that GFN has for one conformer. MMFF94s and UFF share conformers among processes, as `descent` does.
     Raises:     CannotStart as `check_method`.
     """
     check_method(method, dielectric)
@@ -115,13 +117,11 @@ def relax(
     if len(sound):
         start = with_positions(mol, pos[sound])
         if isinstance(method, str) and method in NAMES:
-            name, field = _field(start, method, dielectric)
+            name, field = _field(start, method, dielectric, fixed)
             if field is None:
                 made = [Attempt(own, failure=f"no parameters in {NAMES[method]}") for own in pos[sound]]
             else:
                 notes = [] if name == method else [_instead(mol, dielectric)]
-                for atom in fixed:
-                    field.field.AddFixedPoint(int(atom))
                 made = minimise(start, pos[sound], field, max_steps=max_steps, deadline=deadline)
         else:
             with _threads(method, threads):
@@ -133,10 +133,10 @@ def relax(
     return replace(relaxed, notes=notes, method=name)
 
 
-def _field(mol: Mol, method: str, dielectric: float | None) -> tuple[str, Field | None]:
+def _field(mol: Mol, method: str, dielectric: float | None, fixed: Sequence[int]) -> tuple[str, Field | None]:
     """RDKit's force field for a molecule and its name, which may not be the one asked for; None if there is none."""
-    field = None if method == "uff" else mmff94s(mol, dielectric)
-    return (method, field) if field is not None else ("uff", uff(mol))
+    field = None if method == "uff" else mmff94s(mol, dielectric, fixed)
+    return (method, field) if field is not None else ("uff", uff(mol, fixed))
 
 
 def _instead(mol: Mol, dielectric: float | None) -> str:
@@ -149,6 +149,7 @@ def _by_calculator(
 ) -> list[Attempt]:
     """Every conformer by an ASE calculator, one after another."""
     attempts: list[Attempt] = []
+    springs = Springs(mol)
     for start in positions(mol):
         if deadline is not None and time.monotonic() > deadline:
             attempts.append(Attempt(start, late=True))
@@ -159,7 +160,7 @@ def _by_calculator(
             with np.errstate(all="ignore"):
                 atoms.calc = make()
                 before = float(atoms.get_potential_energy()) / KCAL_MOL_EV
-                converged = descend(atoms, FMAX_EV_A, max_steps)
+                converged = descend(atoms, springs, FMAX_EV_A, max_steps)
                 after = float(atoms.get_potential_energy()) / KCAL_MOL_EV
         except ConfgenError:
             raise

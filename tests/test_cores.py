@@ -51,10 +51,10 @@ def test_threads_change_no_embedding(threads: int, monkeypatch: pytest.MonkeyPat
 
 
 def test_threads_change_no_relaxation(
-    threads: int, monkeypatch: pytest.MonkeyPatch, embed_mol: Callable[..., Chem.Mol]
+    threads: int, share_descents: Callable[[int], None], embed_mol: Callable[..., Chem.Mol]
 ) -> None:
     mol = embed_mol(read_molecule("OCCCN"), 7)
-    monkeypatch.setattr("confgen.forcefields.thread_count", lambda: 1)
+    share_descents(1)
     alone = relax(mol, "mmff94s").pos
-    monkeypatch.setattr("confgen.forcefields.thread_count", lambda: threads)
+    share_descents(threads)
     np.testing.assert_array_equal(relax(mol, "mmff94s").pos, alone)

@@ -13,9 +13,10 @@ import torch
 from rdkit import Chem
 
 from confgen import checkpoint, drafts, starts
+from confgen.descent import minimise
 from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
-from confgen.forcefields import minimise, mmff94s
+from confgen.forcefields import mmff94s
 from confgen.molecule import is_token, positions, read_molecule, with_positions
 from confgen.propose import StartSettings
 from confgen.rmsd import rmsd_heavy_matrix

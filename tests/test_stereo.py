@@ -10,8 +10,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdMolTransforms
 
 from confgen import molecule
+from confgen.descent import minimise
 from confgen.embed import embed
-from confgen.forcefields import minimise, mmff94s
+from confgen.forcefields import mmff94s
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles
 from confgen.stereo import elements, mismatches_all, mismatches_at, scores

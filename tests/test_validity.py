@@ -8,8 +8,9 @@ from rdkit import Chem
 from rdkit.Chem import AllChem, Mol, rdMolTransforms
 
 from confgen.contacts import Limits
+from confgen.descent import minimise
 from confgen.embed import embed
-from confgen.forcefields import minimise, mmff94s
+from confgen.forcefields import mmff94s
 from confgen.molecule import read_molecule, with_positions
 from confgen.shapes import C_C_DOUBLE_BOND, OUT_OF_PLANE, _heights
 from confgen.validity import check
