@@ -8,6 +8,7 @@ thread of Python run beside them, hence processes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import multiprocessing
 import signal
@@ -30,7 +31,7 @@ from confgen.forcefields import Field
 from confgen.stiffness import Springs
 
 REMEMBERED = 20  # steps by which L-BFGS knows the curvature
-AFRESH = (20, 60)  # steps after which the springs are laid out anew, as bonds have turned by then
+LEG = 20  # steps, then twice as many, three times ...: before each the springs are laid out anew, as bonds have turned
 AT_REST_KCAL_MOL = 1e-5  # that some motion may still lower the energy by at a minimum
 MANY = 2000  # atoms of all conformers together, a third of a second's work, from which processes share it
 MOST_PROCESSES = 16
@@ -125,12 +126,12 @@ def _at_rest(
         return Attempt(pos, before, before, late=True)
     here, energy, steps, at_rest = pos, before, 0, False
     tolerance = math.sqrt(2 * left_kcal_mol)  # of the gradient g along a motion, whose energy falls by g^2 / 2 at most
-    for end in (*(end for end in AFRESH if end < max_steps), max_steps):
-        motions = _motions(springs, here, field.held)
-        found = _along(motions, here, field, end - steps, deadline, tolerance)
-        here, energy, steps = here + (motions.T @ found.x).reshape(here.shape), float(found.fun), end
+    for leg in itertools.count(1):
+        motions, most = _motions(springs, here, field.held), min(leg * LEG, max_steps - steps)
+        found = _along(motions, here, field, most, deadline, tolerance)
+        here, energy, steps = here + (motions.T @ found.x).reshape(here.shape), float(found.fun), steps + most
         at_rest = bool(np.abs(found.jac).max() <= tolerance)
-        if at_rest or (deadline is not None and time.monotonic() > deadline):
+        if at_rest or steps >= max_steps or (deadline is not None and time.monotonic() > deadline):
             break
     return Attempt(here, before, energy, at_rest)
 
