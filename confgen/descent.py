@@ -13,6 +13,7 @@ import math
 import multiprocessing
 import signal
 import time
+import warnings
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -81,7 +82,9 @@ def minimise(
 def _shared_out(descend: partial[list[Attempt]], pos: np.ndarray, field: Field, processes: int) -> list[Attempt]:
     """The attempts, by other processes. Raises OSError or BrokenProcessPool if these cannot be started, or die."""
     _start_tracker()
-    pool = get_reusable_executor(max_workers=processes, timeout=IDLE_S, initializer=_uninterrupted, reuse=True)
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")  # idle: another takes its place
+    one_thread = {"OMP_NUM_THREADS": "1"}  # of numpy's, of which each would have as many as there are cores
+    pool = get_reusable_executor(max_workers=processes, timeout=IDLE_S, initializer=_uninterrupted, env=one_thread)
     parts = np.array_split(pos, min(len(pos), 2 * processes))
     futures = [pool.submit(descend, part, field) for part in parts]
     return [attempt for future in futures for attempt in future.result()]
