@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from cProfile import Profile
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,25 @@ def busy(seconds: float) -> None:
 def idle() -> None: ...
 
 
-def test_time_is_counted_inside_the_functions_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = Profile(time.process_time)
-    profile.runcall(lambda: (busy(0.1), idle()))
-    assert stages.seconds(profile, (busy,)) == pytest.approx(0.1, rel=0.5)
-    assert stages.seconds(profile, (idle,)) < 0.01
-    monkeypatch.setattr(stages, "STAGES", {"busy": (busy,), "idle": (idle,)})
-    rows = {row.split("|")[1].strip(): float(row.split("|")[2]) for row in stages.table(profile, 0.5, 4)[2:]}
-    assert rows["all"] == pytest.approx(rows["busy"] + rows["idle"] + rows["the rest"], abs=0.11)
+def asleep(seconds: float) -> None:
+    """Work that lets no signal through meanwhile."""
+    numbers = list(range(1000))
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        sorted(numbers * 50)
+
+
+def test_time_is_counted_inside_the_functions_named() -> None:
+    with stages.Clock({"busy": (busy,), "idle": (idle,), "long calls": (asleep,)}) as clock:
+        busy(0.2)
+        idle()
+        asleep(0.1)
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+    assert clock.spent["busy"] == pytest.approx(0.2, abs=0.05)
+    assert clock.spent["long calls"] == pytest.approx(0.1, abs=0.05)
+    assert clock.spent["idle"] < 0.02
+    assert clock.spent["the rest"] == pytest.approx(0.1, abs=0.05)
+    rows = {row.split("|")[1].strip(): float(row.split("|")[2]) for row in stages.table(clock.spent, 4)[2:]}
+    assert rows["all"] == pytest.approx(sum(own for name, own in rows.items() if name != "all"), abs=0.2)
