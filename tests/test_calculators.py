@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
 from ase.build import molecule as ase_molecule
+from ase.calculators.calculator import Calculator
+from ase.optimize import BFGS
 from rdkit.Chem import Mol
 
 from confgen.calculators import (
@@ -16,6 +19,7 @@ from confgen.calculators import (
     SinglePoint,
     atoms_of,
     calculator,
+    descend,
     relaxed,
     require,
     single_point,
@@ -24,7 +28,9 @@ from confgen.calculators import (
 )
 from confgen.embed import embed
 from confgen.errors import CannotStart
-from confgen.molecule import read_molecule
+from confgen.forcefields import Field, mmff94s
+from confgen.molecule import read_molecule, with_positions
+from confgen.stiffness import Springs
 
 needs_tblite = pytest.mark.skipif(find_spec("tblite") is None, reason="tblite is not installed")
 WATER = np.array([(0, 0, 0.119262), (0, 0.763239, -0.477047), (0, -0.763239, -0.477047)])
@@ -153,3 +159,38 @@ def test_an_ion_is_solvated_as_born_has_it(method: str) -> None:
     assert one == pytest.approx(vacuum, abs=1e-6)
     assert eighty < vacuum - 1
     assert (eighty - vacuum) / (two - vacuum) == pytest.approx((1 - 1 / 80) / (1 - 1 / 2), rel=1e-3)
+
+
+class OfField(Calculator):
+    """RDKit's force field as an ASE calculator that counts its calculations."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012 # ASE's own way
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.field, self.calls = field, 0
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = None) -> None:
+        super().calculate(atoms, properties, system_changes)
+        energy, gradient = self.field.energy_and_gradient(self.atoms.get_positions().ravel())
+        self.results = {"energy": energy * KCAL_MOL_EV, "forces": -gradient.reshape(-1, 3) * KCAL_MOL_EV}
+        self.calls += 1
+
+
+def test_descents_know_how_stiff_bonds_are_from_the_first_step_on() -> None:
+    mol = read_molecule("COc1ccc(CCN)cc1OC")
+    pos = np.array(embed(mol, [7]))
+    field = mmff94s(with_positions(mol, pos))
+    assert field is not None
+    calls, energies = [], []
+    for knowing in (True, False):
+        atoms = atoms_of(mol, pos[0])
+        atoms.calc = OfField(field)
+        if knowing:
+            assert descend(atoms, Springs(mol), 0.05, 500)
+        else:
+            assert BFGS(atoms, logfile=None).run(fmax=0.05, steps=500)
+        calls.append(atoms.calc.calls)
+        energies.append(atoms.get_potential_energy() / KCAL_MOL_EV)
+    assert calls[0] < 0.7 * calls[1]
+    assert energies[0] < energies[1] + 0.5
