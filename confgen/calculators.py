@@ -83,7 +83,7 @@ def descend(atoms: Atoms, springs: Springs, fmax_ev_a: float, max_steps: int) ->
     """
     optimiser = BFGS(atoms, logfile=None)
     hessian = springs.hessian(atoms.get_positions(), SOFTEST)
-    optimiser.H0 = hessian * KCAL_MOL_EV
+    optimiser.H0 = hessian.toarray() * KCAL_MOL_EV
     return bool(optimiser.run(fmax=fmax_ev_a, steps=max_steps))
 
 

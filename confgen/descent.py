@@ -23,8 +23,10 @@ from multiprocessing import resource_tracker
 import numpy as np
 from loky import get_reusable_executor
 from rdkit.Chem import Mol
-from scipy.linalg import lapack
+from scipy import sparse
+from scipy.linalg import cholesky_banded, lapack
 from scipy.optimize import OptimizeResult, minimize
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 from threadpoolctl import ThreadpoolController
 
 from confgen.cores import thread_count
@@ -130,37 +132,62 @@ def _at_rest(
     here, energy, steps, at_rest = pos, before, 0, False
     tolerance = math.sqrt(2 * left_kcal_mol)  # of the gradient g along a motion, whose energy falls by g^2 / 2 at most
     for leg in itertools.count(1):
-        motions, most = _motions(springs, here, field.held), min(leg * LEG, max_steps - steps)
+        motions, most = Motions(springs, here, field.held), min(leg * LEG, max_steps - steps)
         found = _along(motions, here, field, most, deadline, tolerance)
-        here, energy, steps = here + (motions.T @ found.x).reshape(here.shape), float(found.fun), steps + most
+        here, energy, steps = here + motions.moved(found.x).reshape(here.shape), float(found.fun), steps + most
         at_rest = bool(np.abs(found.jac).max() <= tolerance)
         if at_rest or steps >= max_steps or (deadline is not None and time.monotonic() > deadline):
             break
     return Attempt(here, before, energy, at_rest)
 
 
-def _motions(springs: Springs, pos: np.ndarray, held: Sequence[int]) -> np.ndarray:
-    """Motions of the atoms from positions (N, 3), a row for each, (3N, 3N), along which the springs give 1 kcal/mol.
+class Motions:
+    """Motions of N atoms, 3N of them, along each of which the springs give as much: x^2 / 2 kcal/mol at x.
 
-    That is, for a displacement of 1 half of it. Those of held atoms move nothing else.
+    They are the columns of the inverse of L^T, with L L^T the Hessian of the springs, its atoms in an order in which
+    neighbours are near (Cuthill and McKee, Proc. 24th ACM Natl. Conf. 1969, 157), so that L has few diagonals.
+    held: atoms that do not move.
     """
-    hessian = springs.hessian(pos)
-    fixed = [3 * atom + axis for atom in held for axis in range(3)]
-    hessian[fixed], hessian[:, fixed] = 0.0, 0.0
-    hessian[fixed, fixed] = 1.0
-    inverse, _ = lapack.dtrtri(np.linalg.cholesky(hessian), lower=1)
-    return np.ascontiguousarray(inverse)
+
+    def __init__(self, springs: Springs, pos: np.ndarray, held: Sequence[int]) -> None:
+        hessian = springs.hessian(pos)
+        self._order = reverse_cuthill_mckee(hessian, symmetric_mode=True)
+        self._held = [3 * atom + axis for atom in held for axis in range(3)]
+        ordered = sparse.coo_array(hessian[self._order][:, self._order])
+        moving = np.ones(len(self._order), dtype=bool)
+        moving[self._held] = False
+        moving = moving[self._order]
+        row, column = ordered.coords
+        kept = (row >= column) & moving[row] & moving[column]
+        row, column, values = row[kept], column[kept], ordered.data[kept]
+        bands = np.zeros((int((row - column).max(initial=0)) + 1, len(moving)))
+        bands[0] = 1.0  # of the held
+        bands[row - column, column] = values
+        self._root = cholesky_banded(bands, lower=True)
+
+    def moved(self, along: np.ndarray) -> np.ndarray:
+        """Displacements of the coordinates, (3N,) angstrom, for those along the motions, (3N,)."""
+        solved, _ = lapack.dtbtrs(self._root, along, uplo="L", trans="T")
+        displaced = np.empty(len(along))
+        displaced[self._order] = solved.ravel()
+        displaced[self._held] = 0.0
+        return displaced
+
+    def slopes(self, gradient: np.ndarray) -> np.ndarray:
+        """The gradient along the motions, (3N,), of that along the coordinates, (3N,) kcal/mol/angstrom."""
+        solved, _ = lapack.dtbtrs(self._root, gradient[self._order], uplo="L", trans="N")
+        return np.asarray(solved).ravel()
 
 
 def _along(
-    motions: np.ndarray, pos: np.ndarray, field: Field, max_steps: int, deadline: float | None, tolerance: float
+    motions: Motions, pos: np.ndarray, field: Field, max_steps: int, deadline: float | None, tolerance: float
 ) -> OptimizeResult:
     """How far along each of the motions from `pos` the energy falls."""
-    start, column = pos.ravel(), motions.T
+    start = pos.ravel()
 
-    def energy_and_slopes(moved: np.ndarray) -> tuple[float, np.ndarray]:
-        energy, gradient = field.energy_and_gradient(start + column @ moved)
-        return energy, motions @ gradient
+    def energy_and_slopes(along: np.ndarray) -> tuple[float, np.ndarray]:
+        energy, gradient = field.energy_and_gradient(start + motions.moved(along))
+        return energy, motions.slopes(gradient)
 
     def watch(_: np.ndarray) -> None:
         if deadline is not None and time.monotonic() > deadline:

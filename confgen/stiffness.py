@@ -40,7 +40,7 @@ class Springs:
         constants = [STRETCH] * len(ends) + [BEND] * len(angles) + [torsion[4] for torsion in torsions]
         self._roots = np.sqrt(constants)
 
-    def hessian(self, pos: np.ndarray, softest: float = SOFTEST) -> np.ndarray:
+    def hessian(self, pos: np.ndarray, softest: float = SOFTEST) -> sparse.csr_array:
         """Second derivatives at positions (N, 3) angstrom, were every coordinate at rest there, (3N, 3N).
 
         In kcal/mol/angstrom^2; positive definite, by `softest` on the diagonal.
@@ -55,7 +55,7 @@ class Springs:
         slopes = np.concatenate([along.ravel() for _, along in groups]) * np.repeat(self._roots, sizes)
         starts = np.concatenate(([0], np.cumsum(sizes)))
         rows = sparse.csr_array((slopes, columns, starts), shape=(len(sizes), 3 * self.num_atoms))
-        return np.asarray((rows.T @ rows).toarray() + softest * np.eye(3 * self.num_atoms))
+        return sparse.csr_array(rows.T @ rows + softest * sparse.eye_array(3 * self.num_atoms))
 
 
 def _stretching(corners: np.ndarray) -> np.ndarray:
