@@ -1,27 +1,21 @@
-"""The minima below conformers in a force field, by as many processes as there are cores.
+"""The minima below conformers in a force field.
 
 RDKit's own descent learns the shape of a valley step by step, some 250 of them. With what `Springs` knows of it
 beforehand some 80 do, or 40 where nearly there will do: 27, 14 and 8 ms for a conformer (128 of 16 molecules of 28 to
 64 atoms, on a shared core), at energies 0.03 and 0.4 kcal/mol above RDKit's in the mean. RDKit's force fields let no
-thread of Python run beside them, hence processes.
+thread of Python run beside them, so one molecule has one core here; a library has all, by its workers.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import multiprocessing
-import signal
 import time
-import warnings
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache, partial
-from multiprocessing import resource_tracker
+from functools import cache
 
 import numpy as np
-from loky import get_reusable_executor
 from rdkit.Chem import Mol
 from scipy import sparse
 from scipy.linalg import cholesky_banded, lapack
@@ -29,16 +23,12 @@ from scipy.optimize import OptimizeResult, minimize
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from threadpoolctl import ThreadpoolController
 
-from confgen.cores import thread_count
 from confgen.forcefields import Field
 from confgen.stiffness import Springs
 
 REMEMBERED = 20  # steps by which L-BFGS knows the curvature
 LEG = 20  # steps, then twice as many, three times ...: before each the springs are laid out anew, as bonds have turned
 AT_REST_KCAL_MOL = 1e-5  # that some motion may still lower the energy by at a minimum
-MANY = 2000  # atoms of all conformers together, a third of a second's work, from which processes share it
-MOST_PROCESSES = 16
-IDLE_S = 60.0  # after which a process that has nothing to do ends
 
 
 @dataclass(frozen=True)
@@ -65,56 +55,13 @@ def minimise(
     deadline: float | None,
     left_kcal_mol: float = AT_REST_KCAL_MOL,
 ) -> list[Attempt]:
-    """What became of every conformer of `pos`, (K, N, 3) angstrom, in that field, however many processes share them.
+    """What became of every conformer of `pos`, (K, N, 3) angstrom, in that field, one after another.
 
-    deadline:      `time.monotonic()` after which none is begun, and those at hand end.
+    deadline:      `time.monotonic()` after which none is begun, and the one at hand ends.
     left_kcal_mol: a conformer is at rest where no motion would lower its energy by more, were the valley as `Springs`
                    has it.
     """
-    descend = partial(_descended, Springs(mol), max_steps, deadline, left_kcal_mol)
-    processes = min(thread_count(), MOST_PROCESSES)
-    if processes > 1 and pos.shape[0] * pos.shape[1] >= MANY and not multiprocessing.current_process().daemon:
-        try:
-            return _shared_out(descend, pos, field, processes)
-        except (OSError, BrokenProcessPool):  # no memory for more, as it may be: then one after another
-            pass
-    return descend(pos, field)
-
-
-def _shared_out(descend: partial[list[Attempt]], pos: np.ndarray, field: Field, processes: int) -> list[Attempt]:
-    """The attempts, by other processes. Raises OSError or BrokenProcessPool if these cannot be started, or die."""
-    _start_tracker()
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")  # idle: another takes its place
-    one_thread = {"OMP_NUM_THREADS": "1"}  # of numpy's, of which each would have as many as there are cores
-    pool = get_reusable_executor(max_workers=processes, timeout=IDLE_S, initializer=_uninterrupted, env=one_thread)
-    parts = np.array_split(pos, min(len(pos), 2 * processes))
-    futures = [pool.submit(descend, part, field) for part in parts]
-    return [attempt for future in futures for attempt in future.result()]
-
-
-def _start_tracker() -> None:
-    """Starts what watches over shared resources, if it has not been, and leaves signals blocked that are.
-
-    Python 3.11 unblocks Ctrl-C when it starts that, for this thread and all that follow: `exits` could not hear it.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _uninterrupted() -> None:
-    """Ctrl-C is for the parent, whose end ends its helpers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _descended(
-    springs: Springs, max_steps: int, deadline: float | None, left_kcal_mol: float, pos: np.ndarray, field: Field
-) -> list[Attempt]:
-    """Conformers (K, N, 3), one after another."""
+    springs = Springs(mol)
     with _blas().limit(limits=1):  # threads gain nothing with matrices as small, and change their last digits
         return [_at_rest(own, field, springs, max_steps, deadline, left_kcal_mol) for own in pos]
 

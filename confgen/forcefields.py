@@ -17,7 +17,6 @@ from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
 
 from confgen.calculators import threads
-from confgen.molecule import to_binary
 from confgen.optional import imported
 
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer
@@ -25,17 +24,13 @@ EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: o
 
 @dataclass(frozen=True)
 class Field:
-    """RDKit's force field of a molecule. It points into the conformer of `own`, which has to live as long.
+    """RDKit's force field of a molecule. It points into the conformer of `mol`, which has to live as long.
 
-    mol:  what it was made for, with a conformer.     held: atoms that stay where they are.
-    A pickle of it makes it anew.
+    held: atoms that stay where they are.
     """
 
     field: ForceField
-    own: Mol
     mol: Mol
-    name: str
-    dielectric: float | None
     held: tuple[int, ...]
 
     def energies(self, pos: np.ndarray) -> list[float]:
@@ -47,9 +42,6 @@ class Field:
         here = pos.tolist()
         energy = float(self.field.CalcEnergy(here))  # first: the gradient takes its distances from there
         return energy, np.array(self.field.CalcGrad(here))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _made_again, (self.name, to_binary(self.mol), self.dielectric, self.held)
 
 
 def mmff94s(mol: Mol, dielectric: float | None = None, held: Sequence[int] = ()) -> Field | None:
@@ -67,7 +59,7 @@ def mmff94s(mol: Mol, dielectric: float | None = None, held: Sequence[int] = ())
         found: ForceField | None = rdForceFieldHelpers.MMFFGetMoleculeForceField(
             copy, properties, nonBondedThresh=EVERY_PAIR, ignoreInterfragInteractions=False
         )
-    return None if found is None else _holding(found, copy, mol, "mmff94s", dielectric, held)
+    return None if found is None else _holding(found, copy, held)
 
 
 def uff(mol: Mol, held: Sequence[int] = ()) -> Field | None:
@@ -82,20 +74,13 @@ def uff(mol: Mol, held: Sequence[int] = ()) -> Field | None:
         found: ForceField | None = rdForceFieldHelpers.UFFGetMoleculeForceField(
             copy, vdwThresh=EVERY_PAIR, ignoreInterfragInteractions=False
         )
-    return None if found is None else _holding(found, copy, mol, "uff", None, held)
+    return None if found is None else _holding(found, copy, held)
 
 
-def _holding(field: ForceField, own: Mol, mol: Mol, name: str, dielectric: float | None, held: Sequence[int]) -> Field:
+def _holding(field: ForceField, mol: Mol, held: Sequence[int]) -> Field:
     for atom in held:
         field.AddFixedPoint(int(atom))
-    return Field(field, own, mol, name, dielectric, tuple(int(atom) for atom in held))
-
-
-def _made_again(name: str, binary: bytes, dielectric: float | None, held: Sequence[int]) -> Field:
-    mol = Chem.Mol(binary)  # type: ignore[call-overload] # RDKit's stubs know str only
-    field = uff(mol, held) if name == "uff" else mmff94s(mol, dielectric, held)
-    assert field is not None, "there was one before"
-    return field
+    return Field(field, mol, tuple(int(atom) for atom in held))
 
 
 def gfnff(mol: Mol) -> Any:

@@ -103,7 +103,7 @@ def relax(
                 electrostatics by it, GFN gets a continuum.
     deadline:   `time.monotonic()` after which no further conformer is begun.
     fixed:      atoms that stay where they are.
-    threads:    that GFN has for one conformer. MMFF94s and UFF share conformers among processes, as `descent` does.
+    threads:    that GFN has for one conformer. MMFF94s and UFF have one.
     Raises:     CannotStart as `check_method`.
     """
     check_method(method, dielectric)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from evaluating import TRIO
-from loky import get_reusable_executor
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 from torch import Tensor, nn
@@ -253,15 +252,3 @@ def oracle() -> Callable[..., Oracle]:
         return Oracle(known, **options)
 
     return make
-
-
-@pytest.fixture
-def share_descents(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Lets so many processes share the conformers of every molecule, and ends them afterwards."""
-    monkeypatch.setattr("confgen.descent.MANY", 1)
-
-    def share(processes: int) -> None:
-        monkeypatch.setattr("confgen.descent.thread_count", lambda: processes)
-
-    yield share
-    get_reusable_executor().shutdown()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
-from rdkit import Chem
 
 from confgen import cores
 from confgen.cores import available_cores, thread_count
 from confgen.embed import embed, embed_core
 from confgen.molecule import read_molecule
-from confgen.relax import relax
 from confgen.scaffold import Core
 
 
@@ -48,13 +44,3 @@ def test_threads_change_no_embedding(threads: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("confgen.ways.thread_count", lambda: threads)
     np.testing.assert_array_equal(embed(mol, seeds), alone)
     np.testing.assert_array_equal(embed_core(mol, seeds[:5], core), alone_with_core)
-
-
-def test_threads_change_no_relaxation(
-    threads: int, share_descents: Callable[[int], None], embed_mol: Callable[..., Chem.Mol]
-) -> None:
-    mol = embed_mol(read_molecule("OCCCN"), 7)
-    share_descents(1)
-    alone = relax(mol, "mmff94s").pos
-    share_descents(threads)
-    np.testing.assert_array_equal(relax(mol, "mmff94s").pos, alone)

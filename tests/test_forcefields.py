@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from importlib.util import find_spec
 
@@ -77,16 +76,3 @@ def test_without_gfnff_one_line_says_how_to_install_it(monkeypatch: pytest.Monke
     with pytest.raises(CannotStart, match=r"gfnff, which is not installed; .*'confgen-mol\[xtb\]'") as caught:
         require_gfnff()
     assert "\n" not in str(caught.value)
-
-
-def test_a_pickled_field_is_made_again() -> None:
-    mol = read_molecule("CCO")
-    pos = np.array(embed(mol, [7]))
-    for field in (mmff94s(with_positions(mol, pos), 4.0, [1]), uff(with_positions(mol, pos), [0, 2])):
-        assert field is not None
-        again = pickle.loads(pickle.dumps(field))
-        assert again.energies(pos) == field.energies(pos)
-        assert again.held == field.held
-        np.testing.assert_array_equal(
-            again.energy_and_gradient(pos.ravel())[1], field.energy_and_gradient(pos.ravel())[1]
-        )
