@@ -62,7 +62,7 @@ def minimise(
                    has it.
     """
     springs = Springs(mol)
-    with _blas().limit(limits=1):  # threads gain nothing with matrices as small, and change their last digits
+    with _blas().limit(limits=1):  # several wait for each other: with matrices as small two take four times as long
         return [_at_rest(own, field, springs, max_steps, deadline, left_kcal_mol) for own in pos]
 
 

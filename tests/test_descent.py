@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from rdkit.Chem import Mol, rdForceFieldHelpers
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from confgen.descent import minimise
 from confgen.embed import embed
@@ -113,10 +113,16 @@ def test_descents_end_when_time_is_up() -> None:
     assert time.monotonic() - begun < 5
 
 
-@pytest.mark.parametrize("threads", [2, 5])
-def test_threads_of_numpy_change_no_minimum(threads: int) -> None:
-    mol, pos, field = embedded("CC(C)Cc1ccc(cc1)C(C)C(=O)NCCCN1CCOCC1", 2)
-    alone = minimise(mol, pos, field, max_steps=300, deadline=None)
-    with threadpool_limits(threads):
-        for own, found in zip(alone, minimise(mol, pos, field, max_steps=300, deadline=None), strict=True):
-            np.testing.assert_array_equal(own.pos, found.pos)
+def test_numpy_has_one_thread_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    mol, pos, field = embedded("CCO", 2)
+    seen: set[int] = set()
+
+    def look(*_: object) -> None:
+        seen.update(own["num_threads"] for own in threadpool_info() if own["user_api"] == "blas")
+
+    monkeypatch.setattr("confgen.descent._at_rest", look)
+    with threadpool_limits(2):
+        minimise(mol, pos, field, max_steps=300, deadline=None)
+        assert seen == {1}
+        look()
+        assert 2 in seen
