@@ -5,9 +5,6 @@ tblite is the optional extra `xtb`; without it every function here that needs it
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,25 +116,6 @@ def single_point(method: str, mol: Mol, pos: np.ndarray) -> SinglePoint:
         dipole_debye=float(np.linalg.norm(dipole)) / units.Debye,
         gap_kcal_mol=float(gap) * HARTREE_KCAL_MOL,
     )
-
-
-@contextmanager
-def threads(count: int, library: str | None = None) -> Iterator[None]:
-    """Inside, tblite computes with `count` threads; afterwards the number is what it was (torch may share it).
-
-    library: path of another shared library to which this is done instead.
-    """
-    openmp = ctypes.CDLL(library or _tblite("_libtblite").__file__)
-    try:
-        before = openmp.omp_get_max_threads()
-    except AttributeError:  # built without OpenMP
-        yield
-        return
-    openmp.omp_set_num_threads(count)
-    try:
-        yield
-    finally:
-        openmp.omp_set_num_threads(before)
 
 
 def _name(method: str) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 import os
 import sys
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
+
+from threadpoolctl import ThreadpoolController
 
 
 def available_cores() -> int:
@@ -28,3 +32,14 @@ def thread_count() -> int:
         return min(int(torch.get_num_threads()), available_cores())
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else available_cores()
+
+
+def blas_threads(count: int) -> AbstractContextManager[object]:
+    """Inside, the linear algebra of numpy and scipy has so many threads, on which its last digits depend too."""
+    limits: AbstractContextManager[object] = _blas().limit(limits=count)
+    return limits
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")

@@ -6,8 +6,7 @@ Grimme, Angew. Chem. Int. Ed. 2020, 59, 15665 (GFN-FF), by the library gfnff of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
 
-from confgen.calculators import threads
+from confgen.molecule import from_binary, to_binary
 from confgen.optional import imported
 
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer
@@ -24,13 +23,17 @@ EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: o
 
 @dataclass(frozen=True)
 class Field:
-    """RDKit's force field of a molecule. It points into the conformer of `mol`, which has to live as long.
+    """RDKit's force field of a molecule. It points into the conformer of `own`, which has to live as long.
 
-    held: atoms that stay where they are.
+    mol:  what it was made for, with one conformer.     held: atoms that stay where they are.
+    A pickle of it makes it anew.
     """
 
     field: ForceField
+    own: Mol
     mol: Mol
+    name: str
+    dielectric: float | None
     held: tuple[int, ...]
 
     def energies(self, pos: np.ndarray) -> list[float]:
@@ -42,6 +45,9 @@ class Field:
         here = pos.tolist()
         energy = float(self.field.CalcEnergy(here))  # first: the gradient takes its distances from there
         return energy, np.array(self.field.CalcGrad(here))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_again, (self.name, to_binary(self.mol), self.dielectric, self.held)
 
 
 def mmff94s(mol: Mol, dielectric: float | None = None, held: Sequence[int] = ()) -> Field | None:
@@ -59,7 +65,7 @@ def mmff94s(mol: Mol, dielectric: float | None = None, held: Sequence[int] = ())
         found: ForceField | None = rdForceFieldHelpers.MMFFGetMoleculeForceField(
             copy, properties, nonBondedThresh=EVERY_PAIR, ignoreInterfragInteractions=False
         )
-    return None if found is None else _holding(found, copy, held)
+    return None if found is None else _holding(found, copy, mol, "mmff94s", dielectric, held)
 
 
 def uff(mol: Mol, held: Sequence[int] = ()) -> Field | None:
@@ -74,13 +80,21 @@ def uff(mol: Mol, held: Sequence[int] = ()) -> Field | None:
         found: ForceField | None = rdForceFieldHelpers.UFFGetMoleculeForceField(
             copy, vdwThresh=EVERY_PAIR, ignoreInterfragInteractions=False
         )
-    return None if found is None else _holding(found, copy, held)
+    return None if found is None else _holding(found, copy, mol, "uff", None, held)
 
 
-def _holding(field: ForceField, mol: Mol, held: Sequence[int]) -> Field:
+def _holding(field: ForceField, own: Mol, mol: Mol, name: str, dielectric: float | None, held: Sequence[int]) -> Field:
     for atom in held:
         field.AddFixedPoint(int(atom))
-    return Field(field, mol, tuple(int(atom) for atom in held))
+    first = Chem.Mol(mol, confId=mol.GetConformer().GetId())
+    return Field(field, own, first, name, dielectric, tuple(int(atom) for atom in held))
+
+
+def _made_again(name: str, binary: bytes, dielectric: float | None, held: Sequence[int]) -> Field:
+    mol = from_binary(binary)
+    field = uff(mol, held) if name == "uff" else mmff94s(mol, dielectric, held)
+    assert field is not None, "there was one before"
+    return field
 
 
 def gfnff(mol: Mol) -> Any:
@@ -102,13 +116,6 @@ def gfnff(mol: Mol) -> Any:
 def require_gfnff() -> None:
     """Raises CannotStart, as `gfnff` would, if the library is missing."""
     _gfnff("")
-
-
-@contextmanager
-def gfnff_threads(count: int) -> Iterator[None]:
-    """Inside, GFN-FF computes with `count` threads."""
-    with threads(count, _gfnff("._lib")._lib._name):
-        yield
 
 
 def _gfnff(module: str) -> Any:

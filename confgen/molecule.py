@@ -133,6 +133,12 @@ def to_binary(mol: Mol) -> bytes:
     return binary
 
 
+def from_binary(binary: bytes) -> Mol:
+    """The molecule that `to_binary` wrote."""
+    mol: Mol = Chem.Mol(binary)  # type: ignore[call-overload] # RDKit's stubs know str only
+    return mol
+
+
 def with_positions(mol: Mol, pos: NDArray[np.float64]) -> Mol:
     """A copy whose conformers 0..K-1 are the given positions, (K, N, 3) angstrom."""
     copy = Chem.Mol(mol)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
+from threadpoolctl import threadpool_limits
 
 from confgen.boltzmann import ROOM_TEMPERATURE_K, boltzmann_weights
-from confgen.calculators import relaxed, require, single_point, threads
+from confgen.calculators import relaxed, require, single_point
 from confgen.molecule import positions
 
 LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
@@ -80,7 +81,7 @@ def ensemble_properties(mol: Mol, settings: PropertySettings = PropertySettings(
     require(settings.method)
     pos = positions(mol)
     made = EnsembleProperties(np.full((len(pos), 3), np.nan), pos)
-    with threads(settings.threads), np.errstate(all="ignore"):
+    with threadpool_limits(settings.threads), np.errstate(all="ignore"):
         for k, start in enumerate(pos.copy()):
             try:
                 if settings.relax:

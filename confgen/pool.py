@@ -21,7 +21,7 @@ from confgen.cores import available_cores
 from confgen.crew import Lost, shared_out
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble, ensembles_of
-from confgen.molecule import label, to_binary
+from confgen.molecule import from_binary, label, to_binary
 from confgen.readers import Record
 from confgen.settings import GenerateSettings
 
@@ -71,7 +71,7 @@ def generate_parallel(
             elif isinstance(answer, Lost):
                 yield [_failure(record, _death(record.mol, answer), settings)]
             else:
-                yield [replace(ensemble, mol=Chem.Mol(binary)) for ensemble, binary in answer]
+                yield [replace(ensemble, mol=from_binary(binary)) for ensemble, binary in answer]
 
 
 def choose_workers(
@@ -124,7 +124,7 @@ def _begin(
     def work(payload: tuple[Count, bytes]) -> list[tuple[Ensemble, bytes]]:
         count, binary = payload
         with rdBase.BlockLogs():
-            return _packed(ensembles_of(Chem.Mol(binary), weights, replace(settings, num_confs=count)))  # type: ignore[call-overload] # RDKit's stubs know str only
+            return _packed(ensembles_of(from_binary(binary), weights, replace(settings, num_confs=count)))
 
     return work
 

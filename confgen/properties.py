@@ -26,13 +26,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
-from rdkit import Chem
 from rdkit.Chem import Mol
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from confgen.calculators import require
 from confgen.errors import ConfgenError
-from confgen.molecule import positions, to_binary, with_positions
+from confgen.molecule import from_binary, positions, to_binary, with_positions
 from confgen.observables import (
     QUANTITIES,
     EnsembleAverages,
@@ -137,13 +136,13 @@ _Job = tuple[str, list[bytes | None], bytes, PropertySettings]
 
 def _compared(job: _Job) -> list[MoleculeProperties]:
     name, packed_generated, packed_reference, settings = job
-    reference = _unpacked(packed_reference)
+    reference = from_binary(packed_reference)
     most = settings.max_conformers
     of_reference = replace(settings, relax=settings.relax and settings.relax_reference)
     theirs: EnsembleProperties | None = None
     compared = []
     for packed in packed_generated:
-        generated = None if packed is None else _unpacked(packed)
+        generated = None if packed is None else from_binary(packed)
         reason = "there are no generated conformers" if generated is None else _incomparable(generated, reference)
         if generated is None or reason:
             compared.append(MoleculeProperties(name, error=reason))
@@ -185,11 +184,6 @@ def _incomparable(generated: Mol, reference: Mol) -> str:
 
 def _first(mol: Mol, count: int) -> Mol:
     return with_positions(mol, positions(mol)[:count])
-
-
-def _unpacked(binary: bytes) -> Mol:
-    mol: Mol = Chem.Mol(binary)  # type: ignore[call-overload] # RDKit's stubs know str only
-    return mol
 
 
 def _parallel(jobs: Sequence[_Job], workers: int) -> Iterator[list[MoleculeProperties]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -135,7 +136,8 @@ def _read_stdin() -> Iterator[Entry]:
             kind = MOL2
         yield from _until_damage("stdin", _entries("stdin", kind, lines))
     finally:
-        text.detach()  # or standard input would be closed with it
+        with suppress(ValueError):  # it has been closed meanwhile
+            text.detach()  # or standard input would be closed with it
 
 
 def _read_file(source: str, kind: str, columns: Columns | None) -> Iterator[Entry]:

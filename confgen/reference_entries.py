@@ -10,7 +10,7 @@ from rdkit import Chem, rdBase
 
 from confgen.crew import Lost
 from confgen.errors import MoleculeError
-from confgen.molecule import label
+from confgen.molecule import from_binary, label
 from confgen.readers import Record
 from confgen.references import ReferenceSettings, reference, stereoisomers
 from confgen.rows import row_of
@@ -24,7 +24,7 @@ def begin(settings: ReferenceSettings) -> Callable[[bytes], Entry]:
 
     def work(binary: bytes) -> Entry:
         with rdBase.BlockLogs():
-            return made_of(Chem.Mol(binary), settings)  # type: ignore[call-overload] # RDKit's stubs know str only
+            return made_of(from_binary(binary), settings)
 
     return work
 

@@ -16,35 +16,26 @@ Cost, CPU seconds for a conformer of 38, 53, 73 atoms from ETKDG, checks and all
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import numpy as np
-from ase.constraints import FixAtoms
 from rdkit import rdBase
 from rdkit.Chem import Mol
 
 from confgen import calculators
-from confgen.calculators import KCAL_MOL_EV, atoms_of, calculator, descend
+from confgen.calculation import Method, by_calculator
 from confgen.descent import Attempt, minimise
-from confgen.errors import CannotStart, ConfgenError
-from confgen.forcefields import Field, gfnff, gfnff_threads, mmff94s, require_gfnff, uff
+from confgen.errors import CannotStart
+from confgen.forcefields import Field, mmff94s, require_gfnff, uff
 from confgen.molecule import label, positions, with_positions
-from confgen.stiffness import Springs
 from confgen.validity import check
 
 METHODS = ("none", "mmff94s", "uff", "gfnff", "gfn1", "gfn2")
 DIELECTRIC = ("mmff94s", "gfn1", "gfn2")  # those that know of one
 NAMES = {"mmff94s": "MMFF94s or UFF", "uff": "UFF"}  # of what is tried, both of RDKit
-FMAX_EV_A = 0.05  # largest force on an atom at which ASE calls a relaxation converged; `descent` has a limit of its own
 CONVERGED, NOT_CONVERGED, REFUSED, FAILED = "converged", "not converged", "refused: ", "failed"
-
-Method = str | Callable[[Mol], Any]  # a name of METHODS, or what makes an ASE calculator for a molecule
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,6 @@ def relax(
     max_steps: int = 500,
     dielectric: float | None = None,
     deadline: float | None = None,
-    threads: int = 1,
     fixed: Sequence[int] = (),
 ) -> Relaxed:
     """The conformers of `mol`, which has all its hydrogens, relaxed; one that fails never ends a batch.
@@ -103,7 +93,6 @@ def relax(
                 electrostatics by it, GFN gets a continuum.
     deadline:   `time.monotonic()` after which no further conformer is begun.
     fixed:      atoms that stay where they are.
-    threads:    that GFN has for one conformer. MMFF94s and UFF have one.
     Raises:     CannotStart as `check_method`.
     """
     check_method(method, dielectric)
@@ -124,8 +113,9 @@ def relax(
                 notes = [] if name == method else [_instead(mol, dielectric)]
                 made = minimise(start, pos[sound], field, max_steps=max_steps, deadline=deadline)
         else:
-            with _threads(method, threads):
-                made = _by_calculator(start, _factory(method, mol, dielectric), max_steps, deadline, fixed)
+            made = by_calculator(
+                mol, pos[sound], method, max_steps=max_steps, dielectric=dielectric, deadline=deadline, fixed=fixed
+            )
     for k, attempt in zip(sound.tolist(), made, strict=True):
         attempts[k] = attempt
     relaxed = _judged(mol, pos, attempts)
@@ -142,47 +132,6 @@ def _field(mol: Mol, method: str, dielectric: float | None, fixed: Sequence[int]
 def _instead(mol: Mol, dielectric: float | None) -> str:
     lost = "" if dielectric is None else ", which knows no dielectric constant"
     return f"{label(mol)}: MMFF94s lacks parameters for it; relaxed by UFF instead{lost}"
-
-
-def _by_calculator(
-    mol: Mol, make: Callable[[], Any], max_steps: int, deadline: float | None, fixed: Sequence[int]
-) -> list[Attempt]:
-    """Every conformer by an ASE calculator, one after another."""
-    attempts: list[Attempt] = []
-    springs = Springs(mol)
-    for start in positions(mol):
-        if deadline is not None and time.monotonic() > deadline:
-            attempts.append(Attempt(start, late=True))
-            continue
-        atoms, before = atoms_of(mol, start), np.nan
-        atoms.set_constraint(FixAtoms(list(fixed)))
-        try:
-            with np.errstate(all="ignore"):
-                atoms.calc = make()
-                before = float(atoms.get_potential_energy()) / KCAL_MOL_EV
-                converged = descend(atoms, springs, FMAX_EV_A, max_steps)
-                after = float(atoms.get_potential_energy()) / KCAL_MOL_EV
-        except ConfgenError:
-            raise
-        except Exception as error:  # a calculator may be anyone's, and raise anything
-            reason = " ".join(str(error).split()) or type(error).__name__
-            attempts.append(Attempt(start, before, failure=reason))
-        else:
-            attempts.append(Attempt(atoms.get_positions(), before, after, converged))
-    return attempts
-
-
-def _factory(method: Method, mol: Mol, dielectric: float | None) -> Callable[[], Any]:
-    """Gives the calculator of the next conformer: tblite's afresh, which would start from electrons of the last."""
-    if isinstance(method, str) and method in calculators.METHODS:
-        return lambda: calculator(method, mol, dielectric)
-    return cache(lambda: gfnff(mol) if isinstance(method, str) else method(mol))
-
-
-def _threads(method: Method, count: int) -> AbstractContextManager[None]:
-    if not isinstance(method, str):
-        return nullcontext()
-    return gfnff_threads(count) if method == "gfnff" else calculators.threads(count)
 
 
 def _judged(mol: Mol, pos: np.ndarray, attempts: list[Attempt]) -> Relaxed:

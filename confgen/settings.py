@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from confgen.calculation import Method
 from confgen.errors import CannotStart, WeightsError
 from confgen.propose import STARTS, StartSettings
-from confgen.relax import Method, check_method
+from confgen.relax import check_method
 from confgen.sampler import SamplerSettings
 from confgen.select import WAYS
 from confgen.template import Template

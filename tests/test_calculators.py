@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -23,7 +22,6 @@ from confgen.calculators import (
     relaxed,
     require,
     single_point,
-    threads,
     unpaired_electrons,
 )
 from confgen.embed import embed
@@ -120,17 +118,6 @@ def test_unpaired_electrons_have_an_orbital_each() -> None:
 def test_an_element_without_parameters_is_a_runtime_error() -> None:
     with pytest.raises(RuntimeError, match="86"):
         single_point("gfn2", read_molecule("[U]"), np.zeros((1, 3)))
-
-
-@needs_tblite
-def test_the_number_of_threads_is_put_back() -> None:
-    import tblite._libtblite
-
-    openmp = ctypes.CDLL(tblite._libtblite.__file__)
-    before = openmp.omp_get_max_threads()
-    with threads(before + 1):
-        assert openmp.omp_get_max_threads() == before + 1
-    assert openmp.omp_get_max_threads() == before
 
 
 def test_without_tblite_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from confgen.descent import minimise
+from confgen.descent import Attempt, minimise
 from confgen.embed import embed
-from confgen.forcefields import Field, mmff94s
+from confgen.forcefields import Field, mmff94s, uff
 from confgen.joining import embed_large
 from confgen.molecule import read_molecule, with_positions
 
@@ -78,6 +80,29 @@ def test_conformers_do_not_depend_on_each_other() -> None:
     for own, found in zip(pos[::-1], together[::-1], strict=True):
         [alone] = minimise(mol, own[None], field, max_steps=300, deadline=None)
         np.testing.assert_array_equal(alone.pos, found.pos)
+
+
+@pytest.mark.parametrize("name", ["mmff94s", "uff"])
+def test_helpers_find_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mol, pos = chain(8)
+    pos = pos + np.random.default_rng(3).normal(scale=0.05, size=(60, *pos.shape[1:]))
+    candidates = with_positions(mol, pos)
+    field = mmff94s(candidates, 80.0, held=[0, 5]) if name == "mmff94s" else uff(candidates, held=[0, 5])
+    assert field is not None
+    helped: list[int] = []
+
+    def share(work: Callable[[np.ndarray], Attempt], items: list[np.ndarray], most: int) -> list[Attempt]:
+        helped.append(most)
+        again = pickle.loads(pickle.dumps(work))
+        return [again(item) for item in items]
+
+    alone = minimise(mol, pos[:4], field, max_steps=300, deadline=None)
+    monkeypatch.setattr("confgen.descent.shared", share)
+    found = minimise(mol, pos[:4], field, max_steps=300, deadline=None)
+    for own, other in zip(alone, found, strict=True):
+        np.testing.assert_array_equal(own.pos, other.pos)
+    minimise(mol, pos, field, max_steps=0, deadline=None)
+    assert helped == [0, 2]  # a few are quicker done than a process is started
 
 
 def test_atoms_on_each_other_come_apart_or_stay_and_are_no_minimum() -> None:

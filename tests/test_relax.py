@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from ase.calculators.calculator import Calculator, all_changes
 from rdkit.Chem import Mol, rdForceFieldHelpers
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from confgen import helpers
 from confgen.calculators import KCAL_MOL_EV, atoms_of, single_point
 from confgen.errors import CannotStart
 from confgen.forcefields import gfnff
@@ -92,7 +94,7 @@ def test_energies_are_those_of_the_geometry(name: str, embed_mol: Embed) -> None
 @pytest.mark.parametrize("name", ["mmff94s", "uff"])
 def test_energies_are_those_that_rdkit_has_for_the_geometry(name: str, embed_mol: Embed) -> None:
     mol = embed_mol(read_molecule("OCC(N)c1ccccc1"), 3)
-    relaxed = relax(mol, name, threads=2)
+    relaxed = relax(mol, name)
     fresh = with_positions(mol, relaxed.pos)
     if name == "mmff94s":
         found = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(fresh, maxIters=0, mmffVariant="MMFF94s")
@@ -111,6 +113,46 @@ def test_gfnff_energies_are_all_by_parameters_of_the_first_conformer(name: str, 
     for pos, energy in zip(relaxed.pos, relaxed.energies_kcal_mol, strict=True):
         atoms.set_positions(pos)
         assert atoms.get_potential_energy() / KCAL_MOL_EV == pytest.approx(energy, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", [method("gfnff"), method("gfn2")])
+def test_helpers_change_no_digit(name: str, embed_mol: Embed, monkeypatch: pytest.MonkeyPatch) -> None:
+    mol = embed_mol(read_molecule("OCCS(C)(=O)=O"), 6)
+    alone = relax(mol, name)
+    monkeypatch.setattr(helpers, "thread_count", lambda: 2)
+    relax(mol, name)  # while they start
+    found = relax(mol, name)
+    np.testing.assert_array_equal(found.pos, alone.pos)
+    np.testing.assert_array_equal(found.energies_kcal_mol, alone.energies_kcal_mol)
+    assert found.outcomes == alone.outcomes
+
+
+@pytest.mark.parametrize("name", [method("gfnff")])
+def test_parameters_are_of_the_first_conformer_that_has_any(name: str, embed_mol: Embed) -> None:
+    mol = embed_mol(read_molecule("OCCCN"), 2)
+    pos = positions(mol)
+    spoiled = pos[:1].copy()
+    spoiled[0, 3] = spoiled[0, 4]
+    relaxed, without = relax(with_positions(mol, np.concatenate((spoiled, pos))), name), relax(mol, name)
+    assert relaxed.outcomes == ["failed", "converged", "converged"]
+    np.testing.assert_array_equal(relaxed.pos[1:], without.pos)
+
+
+@pytest.mark.parametrize(("name", "count"), [(method("gfnff").values[0], 1), ("one's own", 2)])
+def test_threads_are_one_but_for_a_calculator_of_ones_own(
+    name: str, count: int, embed_mol: Embed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol = embed_mol(read_molecule("CO"), 1)
+    seen: set[int] = set()
+
+    def look(*_: object) -> bool:
+        seen.update(own["num_threads"] for own in threadpool_info() if own["user_api"] == "blas")
+        return True
+
+    monkeypatch.setattr("confgen.calculation.descend", look)
+    with threadpool_limits(2):
+        relax(mol, name if count == 1 else lambda _: Pull(np.zeros((6, 3))))
+    assert max(seen) == count  # the library of GFN-FF has one of its own, with one
 
 
 def test_the_molecule_given_stays_as_it_was(embed_mol: Embed) -> None:
