@@ -1,17 +1,21 @@
-"""RDKit molecule -> PyG graph. The meaning of every feature stands in `confgen.models.dense`."""
+"""RDKit molecule -> graph, also as PyG has it. The meaning of every feature stands in `confgen.models.dense`."""
 
 from __future__ import annotations
 
 from collections import deque
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom
-from torch_geometric.data import Data
 
 from confgen.models.dense import NODE_FEATURES, PAIR_FEATURES
 from confgen.molecule import is_token
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 ELEMENTS = (
     "H", "Li", "Be", "B", "C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "K", "Ca", "Fe", "Cu", "Zn",
@@ -36,13 +40,21 @@ def mol_to_graph(mol: Chem.Mol) -> Data:
     node (N, 9) and pair (N*N, 6) int64 classes; edge_index (2, N*N) every ordered pair, row by row; bounds (N*N, 2)
     angstrom; centre_index (4, C) and wanted (C,) float; z (N,) atomic numbers.
     """
+    from torch_geometric.data import Data  # takes 1.4 s, longer than all that generation needs
+
+    flat = flat_graph(mol)
+    return Data(**vars(flat), num_nodes=len(flat.z))
+
+
+def flat_graph(mol: Chem.Mol) -> SimpleNamespace:
+    """What `mol_to_graph` gives, without PyG: its tensors by their names."""
     tokens = np.flatnonzero(is_token(mol))
     place = {int(atom): i for i, atom in enumerate(tokens)}
     count = len(tokens)
     centres, wanted = _centres(mol, place)
     pair = _pair_features(mol, place)
     grid = torch.arange(count)
-    return Data(
+    return SimpleNamespace(
         z=torch.tensor([mol.GetAtomWithIdx(int(a)).GetAtomicNum() for a in tokens]),
         node=torch.from_numpy(_node_features(mol, place)),
         edge_index=torch.stack((grid.repeat_interleave(count), grid.repeat(count))),
@@ -50,7 +62,6 @@ def mol_to_graph(mol: Chem.Mol) -> Data:
         bounds=torch.from_numpy(_bounds(mol)[np.ix_(tokens, tokens)].reshape(count * count, 2)),
         centre_index=torch.from_numpy(centres.T.copy()),
         wanted=torch.from_numpy(wanted),
-        num_nodes=count,
     )
 
 

@@ -11,13 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from rdkit import Chem, rdBase
 from safetensors.torch import save_file
-from torch_geometric.data import Data
 from tqdm import tqdm
 
 from confgen.checkpoint import shipped_torsions
@@ -29,6 +28,9 @@ from confgen.pairing import paired_starts
 from confgen.parquet import read_batches
 from confgen.prior import harmonic_root
 from confgen.torsions import TorsionLibrary, library_of, together
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 CHUNK = 64  # molecules that a process packs at once
 OFFSETS = {"atoms": "node", "pairs": "pair", "confs": "pos", "rows": "centres", "begun": "ends"}

@@ -16,7 +16,7 @@ from confgen.clamp import clamp
 from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
 from confgen.errors import CannotStart, MoleculeError, NoStart
-from confgen.graph import adjacency, mol_to_graph
+from confgen.graph import adjacency, flat_graph
 from confgen.minima import Covering
 from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
@@ -113,7 +113,7 @@ def propose(
     and MoleculeError if it is to start from its own coordinates and has none.
     """
     device = next(denoiser.parameters()).device
-    graph = DenseGraph.from_flat(mol_to_graph(mol)).to(device)
+    graph = DenseGraph.from_flat(flat_graph(mol)).to(device)
     tokens = graph.mask.shape[1]
     if tokens == 1:
         return np.zeros((len(seeds), 1, 3))

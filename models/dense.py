@@ -58,7 +58,7 @@ class DenseGraph:
 
     @classmethod
     def from_flat(cls, graph: Any) -> DenseGraph:
-        """The dense form of a PyG `Data` or `Batch` made by `confgen.graph`."""
+        """The dense form of a graph made by `confgen.graph`, or of a PyG `Batch` of such."""
         batch, ptr, centre_batch = _owners(graph)
         sizes = ptr.diff()
         molecules, atoms = len(sizes), int(sizes.max())

@@ -13,7 +13,7 @@ from confgen.cli import app
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"}
 PROGRAM = """
 import atexit, sys; from confgen.cli import main
-atexit.register(lambda: print(*{'torch', 'rdkit', 'numpy'} & set(sys.modules), file=sys.stderr))
+atexit.register(lambda: print(*{'torch', 'torch_geometric', 'rdkit', 'numpy'} & set(sys.modules), file=sys.stderr))
 sys.argv = ['confgen', *sys.argv[1:]]; main()
 """
 
@@ -33,7 +33,7 @@ def check_one_line(result: Result, code: int, said: str) -> None:
 
 
 def run_program(*arguments: str) -> tuple[str, set[str]]:
-    """What it prints, and which of torch, RDKit and numpy it has imported, as the last line of standard error says."""
+    """What it prints, and which of torch, PyG, RDKit and numpy it has imported, as the last line on stderr says."""
     command = [sys.executable, "-c", PROGRAM, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout, set(done.stderr.splitlines()[-1].split())

@@ -67,6 +67,11 @@ def test_help_needs_neither_torch_nor_rdkit() -> None:
     assert imported == set()
 
 
+def test_generation_does_not_wait_for_pyg(tmp_path: Path, weights: Path) -> None:
+    _, imported = run_program("generate", "CCO", "-n", "1", "-w", str(weights), "-o", str(tmp_path / "out.sdf"))
+    assert imported == {"torch", "rdkit", "numpy"}
+
+
 def test_help_answers_at_once() -> None:
     def cpu_seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
