@@ -15,7 +15,7 @@ from rdkit.Chem import rdDistGeom
 from confgen.hypervalent import bounds, centres, mended
 from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
-from confgen.ways import LARGE, MAX_SEED, STRIDE, WAYS, embed_one, embed_parameters, take_way
+from confgen.ways import LARGE, MAX_SEED, STRIDE, WAYS, Way, embed_one, embed_parameters, take_way
 
 TIMEOUT_S = 60  # for a conformer of up to LARGE atoms; beyond, it grows with their square, as the time does
 CORE_TRIES = 3  # embeddings of a core, of which the best is taken where none is
@@ -33,6 +33,8 @@ def embed(
     timeout_s: float | None = None,
     deadline: float | None = None,
     core: Core | None = None,
+    within: np.ndarray | None = None,
+    ways: Sequence[Way] = WAYS,
 ) -> list[np.ndarray | None]:
     """Positions of all atoms, (N, 3) angstrom, for every seed; None where the embedding did not succeed.
 
@@ -43,7 +45,10 @@ def embed(
     timeout_s: for each of them, all ways together; by default as TIMEOUT_S has it.
     deadline: `time.monotonic()` after which none is made.
     core: atoms whose distances are to be as in it; see `embed_core`.
-    If the first GIVE_UP seeds fail, in every way of WAYS, the others are None too: the only way in which one depends
+    within: bounds of distances, (N, N), lower ones below the diagonal, where RDKit's own will not do; for a molecule
+            without centres of `hypervalent`.
+    ways: that are tried; if these are not all, the last resorts of `ways` are none either.
+    If the first GIVE_UP seeds fail, in every way, the others are None too: the only way in which one depends
     on others of the same call. What a time limit ends depends on the machine as well.
     """
     limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2 if timeout_s is None else timeout_s
@@ -53,7 +58,7 @@ def embed(
     size, failed_lots = 1, 0
     with rdBase.BlockLogs():
         shaped = centres(mol)
-        parameters = embed_parameters(core, bounds(mol, shaped) if shaped else None)
+        parameters = embed_parameters(core, bounds(mol, shaped) if shaped else within)
         while len(results) < len(seeds):
             if deadline is not None and time.monotonic() > deadline:
                 return results + [None] * (len(seeds) - len(results))
@@ -66,7 +71,7 @@ def embed(
             else:
                 failed_lots += len(lot) > 1
                 plain = core is None and not shaped
-                one_by_one = [embed_one(copy, seed, parameters, _until(limit_s, deadline), plain) for seed in lot]
+                one_by_one = [embed_one(copy, seed, parameters, _until(limit_s, deadline), plain, ways) for seed in lot]
                 found = [pos for pos, _ in one_by_one]
                 usual = one_by_one[-1][1] in (WAYS[0], BY_LOT)
                 size = LOT if usual and failed_lots < FAILED_LOTS else 1

@@ -14,6 +14,7 @@ from rdkit import Chem
 from confgen.distinct import distances
 from confgen.embed import embed_core
 from confgen.errors import MoleculeError
+from confgen.joining import LARGE as JOINED
 from confgen.joining import embed_large
 from confgen.minima import Covering, covering
 from confgen.molecule import label, positions, with_positions
@@ -23,6 +24,7 @@ from confgen.stereo import elements
 from confgen.stereo_tags import stereo_from_3d
 from confgen.torsions import TorsionLibrary
 from confgen.turning import turned
+from confgen.united import embed_united
 
 LARGE = 150  # atoms from which the pool is as many as are asked for: each takes a second, and none stands for others
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
@@ -58,7 +60,7 @@ def representative_starts(
     many drawn at random, at the same precision. Relaxed, on 19 others: 63.9% against 60.4%, COV-P 52.3% against 47.1%.
     """
     if pool == 1 and not relaxed:
-        return _embedded(mol, seeds, deadline, core)
+        return _embedded(mol, seeds, deadline, core, relaxed)
     pool = 1 if mol.GetNumAtoms() >= LARGE else pool
     reserve = [] if reserve is None else reserve
     starts: list[np.ndarray | None] = [*_left(reserve, len(seeds))]
@@ -66,7 +68,7 @@ def representative_starts(
         if starts and all(pos is None for pos in starts):
             return [None] * len(seeds)
         block = seeds[first : first + BLOCK]
-        known = _candidates(mol, block[0], len(block), pool, deadline, core)
+        known = _candidates(mol, block[0], len(block), pool, deadline, core, relaxed)
         if relaxed and library is not None:
             known = turned(mol, known, library, block[0], core)
         minima = None
@@ -92,7 +94,7 @@ def _left(reserve: Sequence[Covering], count: int) -> list[np.ndarray]:
 
 
 def _candidates(
-    mol: Chem.Mol, seed: int, count: int, pool: int, deadline: float | None, core: Core | None
+    mol: Chem.Mol, seed: int, count: int, pool: int, deadline: float | None, core: Core | None, relaxed: bool
 ) -> np.ndarray:
     """Positions (K, N, 3), K at most `pool` times `count`, from successive seeds, which are embedded sooner.
 
@@ -100,12 +102,12 @@ def _candidates(
     """
     most = pool * count
     if deadline is None:
-        found = _embedded(mol, range(seed, seed + most), deadline, core)
+        found = _embedded(mol, range(seed, seed + most), deadline, core, relaxed)
     else:
-        found = _embedded(mol, range(seed, seed + count), deadline, core)
+        found = _embedded(mol, range(seed, seed + count), deadline, core, relaxed)
         if most > count and any(pos is not None for pos in found):
             now = time.monotonic()
-            found += _embedded(mol, range(seed + count, seed + most), now + (deadline - now) / 2, core)
+            found += _embedded(mol, range(seed + count, seed + most), now + (deadline - now) / 2, core, relaxed)
     found = [pos for pos in found if pos is not None]
     return np.array(found).reshape(-1, mol.GetNumAtoms(), 3)
 
@@ -118,9 +120,13 @@ def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:
 
 
 def _embedded(
-    mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None
+    mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None, relaxed: bool
 ) -> list[np.ndarray | None]:
-    return embed_large(mol, seeds, deadline) if core is None else embed_core(mol, seeds, core, deadline)
+    if core is not None:
+        return embed_core(mol, seeds, core, deadline)
+    if relaxed and mol.GetNumAtoms() < JOINED:
+        return embed_united(mol, seeds, deadline)
+    return embed_large(mol, seeds, deadline)
 
 
 def no_coordinates(mol: Chem.Mol) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,16 +66,22 @@ REJECTED = 0.9  # share of a way's attempts
 
 
 def embed_one(
-    mol: Chem.Mol, seed: int, parameters: rdDistGeom.EmbedParameters, until: float, plain: bool
+    mol: Chem.Mol,
+    seed: int,
+    parameters: rdDistGeom.EmbedParameters,
+    until: float,
+    plain: bool,
+    ways: Sequence[Way] = WAYS,
 ) -> tuple[np.ndarray | None, Way | None]:
     """Positions by the first way that succeeds before `until`, and that way; ways that share what hindered one are
     passed over.
 
     plain: whether the parameters have neither a core nor bounds of ours.
+    ways:  that are tried; after all of WAYS, without checks of RDKit too.
     """
     parameters.randomSeed = seed % MAX_SEED  # type: ignore[assignment]
     strained = scatter = rejected = False
-    for way in WAYS:
+    for way in ways:
         if rejected:
             break
         if (strained and way.knowledge) or (scatter and not way.random_start):
@@ -91,6 +98,8 @@ def embed_one(
         lost = _share(parameters, rdDistGeom.EmbedFailureCauses.INITIAL_COORDS, way) == 1
         scatter = lost and mol.GetNumAtoms() >= LARGE
         rejected = sum(_share(parameters, cause, way) for cause in CHECKS) >= REJECTED
+    if ways is not WAYS:
+        return None, None
     loose = _unchecked(mol, seed, parameters, until)
     return _as_silicon(mol, seed, until) if plain and loose[0] is None else loose
 

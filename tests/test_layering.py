@@ -63,6 +63,7 @@ LAYERS = {
     "shapes": 2,
     "smiles": 2,
     "strain": 2,
+    "united": 2,
     "validity": 2,
     "ways": 2,
     "wanted": 2,

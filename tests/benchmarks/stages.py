@@ -28,7 +28,7 @@ from provenance import command_line, commit, processor
 from rdkit import Chem
 
 import confgen
-from confgen import drafts, embed, minima, propose, starts
+from confgen import drafts, embed, minima, propose, starts, united
 from confgen.errors import ConfgenError
 from confgen.hydrogens import complete
 from confgen.reflect import reflected
@@ -37,7 +37,7 @@ from confgen.select import choose
 from confgen.validity import check
 
 STAGES: dict[str, tuple[Callable[..., object], ...]] = {
-    "distance geometry (RDKit)": (embed.embed, embed.embed_core),
+    "distance geometry (RDKit)": (embed.embed, embed.embed_core, united.embed_united),
     "MMFF94s of the starts": (minima._relaxed,),
     "choice of the starts": (minima.Covering.__init__, minima.Covering.take, starts._medoids),
     "network and sampler": (propose._sample,),
