@@ -22,6 +22,8 @@ from confgen.helpers import shared
 from confgen.molecule import with_positions
 from confgen.stiffness import Springs
 
+# Of all conformers together: about a second's work, as long as it takes to start one.
+ATOMS_OF_A_HELPER = {"gfnff": 500, "gfn1": 50, "gfn2": 50}
 FMAX_EV_A = 0.05  # largest force on an atom at which a relaxation has converged; `descent` has a limit of its own
 
 Method = str | Callable[[Mol], Any]
@@ -50,7 +52,8 @@ def by_calculator(
     bare = with_positions(mol, pos[:0])
     with _one_thread(method):
         model = _usable(bare, pos) if method == "gfnff" else pos[0]
-    return shared(_Calculation(bare, method, *rest, model), list(pos))
+    most = pos.shape[0] * pos.shape[1] // ATOMS_OF_A_HELPER[method]
+    return shared(_Calculation(bare, method, *rest, model), list(pos), most)
 
 
 @dataclass(frozen=True)

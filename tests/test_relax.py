@@ -13,7 +13,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from confgen import helpers
+from confgen import calculation, helpers
 from confgen.calculators import KCAL_MOL_EV, atoms_of, single_point
 from confgen.errors import CannotStart
 from confgen.forcefields import gfnff
@@ -120,6 +120,7 @@ def test_helpers_change_no_digit(name: str, embed_mol: Embed, monkeypatch: pytes
     mol = embed_mol(read_molecule("OCCS(C)(=O)=O"), 6)
     alone = relax(mol, name)
     monkeypatch.setattr(helpers, "thread_count", lambda: 2)
+    monkeypatch.setitem(calculation.ATOMS_OF_A_HELPER, name, 1)
     relax(mol, name)  # while they start
     found = relax(mol, name)
     np.testing.assert_array_equal(found.pos, alone.pos)
