@@ -127,7 +127,7 @@ class _Call:
         slowest = 0.0
         while True:
             for helper in list(self._helpers):
-                self._serve(helper)
+                self._attend(helper)
             if len(self._answers) == len(self._items):
                 return [self._answers[number] for number in range(len(self._items))]
             number = self._next(PATIENCE_S + 2 * slowest)
@@ -154,7 +154,7 @@ class _Call:
         """Items of this call that a helper has and nobody has answered."""
         return [number for call, number in helper.has if call == self._number and number not in self._answers]
 
-    def _serve(self, helper: _Helper) -> None:
+    def _attend(self, helper: _Helper) -> None:
         """Takes what a helper has said, and gives it more; if it has died, its items come back."""
         try:
             self._listen(helper)
@@ -195,7 +195,7 @@ def _start() -> _Helper:
     for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):  # one that is stopped does not stop us
         ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STUCK_S, 0))
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    with theirs:
+    with theirs, ours:
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, str(theirs.fileno()), *sys.path],
             pass_fds=[theirs.fileno()],
@@ -205,7 +205,7 @@ def _start() -> _Helper:
             stderr=subprocess.DEVNULL,  # what it cannot do fails here as well, where it is seen
             start_new_session=True,  # Ctrl-C is for the parent, whose end ends its helpers
         )
-    return _Helper(process, Connection(ours.detach()))
+        return _Helper(process, Connection(ours.detach()))
 
 
 def serve(handle: int) -> None:
