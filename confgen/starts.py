@@ -124,7 +124,7 @@ def _embedded(
 ) -> list[np.ndarray | None]:
     if core is not None:
         return embed_core(mol, seeds, core, deadline)
-    if relaxed and mol.GetNumAtoms() < JOINED:
+    if relaxed and mol.GetNumAtoms() < JOINED:  # hydrogens may clash before that
         return embed_united(mol, seeds, deadline)
     return embed_large(mol, seeds, deadline)
 
