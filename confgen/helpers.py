@@ -138,17 +138,15 @@ class _Call:
 
     def _next(self, patience_s: float) -> int | None:
         """The item to do here; None if a helper has spoken instead."""
-        while self._left:
-            number = self._left.popleft()
-            if number not in self._answers:
-                return number
-        out = [number for helper in self._helpers for number in self._own(helper)]
-        waiting = [number for helper in self._helpers for number in self._own(helper)[1:]]
+        if self._left:
+            return self._left.popleft()
+        out = [self._own(helper) for helper in self._helpers]
+        waiting = [number for own in out for number in own[1:]]
         if waiting:
             return waiting[-1]
-        if wait([helper.pipe for helper in self._helpers if self._own(helper)], patience_s):
+        if wait([helper.pipe for helper, own in zip(self._helpers, out, strict=True) if own], patience_s):
             return None
-        return out[0]
+        return next(own[0] for own in out if own)
 
     def _own(self, helper: _Helper) -> list[int]:
         """Items of this call that a helper has and nobody has answered."""
@@ -184,9 +182,8 @@ class _Call:
                 helper.pipe.send(self._work)
                 helper.knows = self._number
             number = self._left.popleft()
-            if number not in self._answers:
-                helper.has.append((self._number, number))
-                helper.pipe.send((self._number, number, self._items[number]))
+            helper.has.append((self._number, number))
+            helper.pipe.send((self._number, number, self._items[number]))
 
 
 def _start() -> _Helper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -121,8 +122,11 @@ def test_helpers_change_no_digit(name: str, embed_mol: Embed, monkeypatch: pytes
     alone = relax(mol, name)
     monkeypatch.setattr(helpers, "thread_count", lambda: 2)
     monkeypatch.setitem(calculation.ATOMS_OF_A_HELPER, name, 1)
-    relax(mol, name)  # while they start
+    relax(mol, name)
+    team = helpers._team(os.getpid())
+    assert team.helpers[0].ready or team.helpers[0].pipe.poll(60)
     found = relax(mol, name)
+    assert team.helpers[0].knows == team.calls  # it had a part in that
     np.testing.assert_array_equal(found.pos, alone.pos)
     np.testing.assert_array_equal(found.energies_kcal_mol, alone.energies_kcal_mol)
     assert found.outcomes == alone.outcomes
