@@ -16,10 +16,8 @@ from functools import partial
 
 import numpy as np
 from rdkit.Chem import Mol
-from scipy import sparse
 from scipy.linalg import cholesky_banded, lapack
 from scipy.optimize import OptimizeResult, minimize
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from confgen.cores import blas_threads
 from confgen.forcefields import Field
@@ -92,25 +90,20 @@ def _at_rest(
 class Motions:
     """Motions of N atoms, 3N of them, along each of which the springs give as much: x^2 / 2 kcal/mol at x.
 
-    They are the columns of the inverse of L^T, with L L^T the Hessian of the springs, its atoms in an order in which
-    neighbours are near (Cuthill and McKee, Proc. 24th ACM Natl. Conf. 1969, 157), so that L has few diagonals.
+    They are the columns of the inverse of L^T, with L L^T the Hessian of the springs.
     held: atoms that do not move.
     """
 
     def __init__(self, springs: Springs, pos: np.ndarray, held: Sequence[int]) -> None:
-        hessian = springs.hessian(pos)
-        self._order = reverse_cuthill_mckee(hessian, symmetric_mode=True)
+        self._order = springs.order
         self._held = [3 * atom + axis for atom in held for axis in range(3)]
-        ordered = sparse.coo_array(hessian[self._order][:, self._order])
-        moving = np.ones(len(self._order), dtype=bool)
-        moving[self._held] = False
-        moving = moving[self._order]
-        row, column = ordered.coords
-        kept = (row >= column) & moving[row] & moving[column]
-        row, column, values = row[kept], column[kept], ordered.data[kept]
-        bands = np.zeros((int((row - column).max(initial=0)) + 1, len(moving)))
-        bands[0] = 1.0  # of the held
-        bands[row - column, column] = values
+        bands = springs.bands(pos)
+        still = np.isin(self._order, self._held)
+        if still.any():
+            rows = np.arange(len(still)) + np.arange(len(bands))[:, None]
+            bands[:, still] = 0.0
+            bands[np.pad(still, (0, len(bands)))[rows]] = 0.0
+            bands[0, still] = 1.0
         self._root = cholesky_banded(bands, lower=True)
 
     def moved(self, along: np.ndarray) -> np.ndarray:

@@ -6,9 +6,12 @@ knows this beforehand has not to find it out. Source: the idea is that of Schleg
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from rdkit import Chem
 from scipy import sparse
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 STRETCH = 700.0  # kcal/mol/angstrom^2, any bond
 BEND = 110.0  # kcal/mol/rad^2, any angle
@@ -45,17 +48,64 @@ class Springs:
 
         In kcal/mol/angstrom^2; positive definite, by `softest` on the diagonal.
         """
-        groups = (
-            (self.bonds, _stretching(pos[self.bonds])),
-            (self.angles, _bending(pos[self.angles])),
-            (self.torsions, _twisting(pos[self.torsions])),
-        )
-        sizes = np.concatenate([np.full(len(atoms), 3 * atoms.shape[1]) for atoms, _ in groups])
-        columns = np.concatenate([(3 * atoms[..., None] + np.arange(3)).ravel() for atoms, _ in groups])
-        slopes = np.concatenate([along.ravel() for _, along in groups]) * np.repeat(self._roots, sizes)
+        slopes = self._slopes(pos)
+        sizes = np.concatenate([np.full(len(own), own.shape[1]) for own in slopes])
+        columns = np.concatenate([_coordinates(atoms).ravel() for atoms in self._groups])
         starts = np.concatenate(([0], np.cumsum(sizes)))
-        rows = sparse.csr_array((slopes, columns, starts), shape=(len(sizes), 3 * self.num_atoms))
+        values = np.concatenate([own.ravel() for own in slopes])
+        rows = sparse.csr_array((values, columns, starts), shape=(len(sizes), 3 * self.num_atoms))
         return sparse.csr_array(rows.T @ rows + softest * sparse.eye_array(3 * self.num_atoms))
+
+    def bands(self, pos: np.ndarray) -> np.ndarray:
+        """The diagonals of that Hessian from the main one downwards, (D, 3N), with its coordinates in `order`."""
+        products = [np.multiply(*_pairs(own)).ravel() for own in self._slopes(pos)]
+        diagonals, places = self._places
+        size = len(self.order)
+        values = np.concatenate([*products, np.full(size, SOFTEST)])
+        return np.bincount(places, values, diagonals * size).reshape(diagonals, size)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """The coordinates, (3N,), in an order in which those of a spring are near each other: there are few diagonals.
+
+        Source: Cuthill and McKee, Proc. 24th ACM Natl. Conf. 1969, 157.
+        """
+        row, column = np.concatenate([_pairs(atoms).reshape(2, -1) for atoms in self._groups], axis=1)
+        linked = sparse.coo_array((np.ones(len(row)), (row, column)), shape=(self.num_atoms, self.num_atoms))
+        return _coordinates(reverse_cuthill_mckee(sparse.csr_array(linked + linked.T), symmetric_mode=True))
+
+    @cached_property
+    def _places(self) -> tuple[int, np.ndarray]:
+        """How many diagonals there are, and where in them belong each product of two slopes and each SOFTEST."""
+        rank = self.order.argsort()
+        pairs = [_pairs(rank[_coordinates(atoms)]).reshape(2, -1) for atoms in self._groups]
+        row, column = np.concatenate([*pairs, np.tile(np.arange(len(rank)), (2, 1))], axis=1)
+        diagonal = np.abs(row - column)
+        return int(diagonal.max()) + 1, diagonal * len(rank) + np.minimum(row, column)
+
+    @property
+    def _groups(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.bonds, self.angles, self.torsions
+
+    def _slopes(self, pos: np.ndarray) -> list[np.ndarray]:
+        """By how much each spring gives with each coordinate of its n atoms, (S, 3n), for bonds, angles and torsions.
+
+        Times the root of its constant.
+        """
+        found = (_stretching(pos[self.bonds]), _bending(pos[self.angles]), _twisting(pos[self.torsions]))
+        ends = np.cumsum([len(own) for own in found])[:-1]
+        roots = np.split(self._roots, ends)
+        return [own.reshape(len(own), 3 * own.shape[1]) * root[:, None] for own, root in zip(found, roots, strict=True)]
+
+
+def _pairs(rows: np.ndarray) -> np.ndarray:
+    """Every two entries of each row (S, n), and each entry with itself, (2, S, n (n + 1) / 2)."""
+    return np.moveaxis(rows[:, np.triu_indices(rows.shape[1])], 1, 0)
+
+
+def _coordinates(atoms: np.ndarray) -> np.ndarray:
+    """The numbers of the three coordinates of each of the atoms, in its place."""
+    return (3 * atoms[..., None] + np.arange(3)).reshape(*atoms.shape[:-1], 3 * atoms.shape[-1])
 
 
 def _stretching(corners: np.ndarray) -> np.ndarray:

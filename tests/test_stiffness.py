@@ -50,3 +50,16 @@ def test_the_matrix_is_positive_whatever_the_shape(smiles: str) -> None:
         hessian = Springs(mol).hessian(pos).toarray()
         np.testing.assert_allclose(hessian, hessian.T)
         assert np.linalg.eigvalsh(hessian).min() > 0.9 * SOFTEST
+
+
+@pytest.mark.parametrize("smiles", ["CC=CC", "c1ccccc1[C@H](N)C(=O)O", "[Na+].CC([O-])=O", "[Na+]"])
+def test_the_diagonals_are_those_of_the_matrix_and_few(smiles: str) -> None:
+    mol = read_molecule(smiles)
+    springs = Springs(mol)
+    pos = np.random.default_rng(5).normal(size=(mol.GetNumAtoms(), 3))
+    matrix = springs.hessian(pos).toarray()[springs.order][:, springs.order]
+    bands = springs.bands(pos)
+    for below, diagonal in enumerate(bands):
+        np.testing.assert_allclose(diagonal[: len(matrix) - below], np.diagonal(matrix, -below))
+    assert not np.tril(matrix, -len(bands)).any()
+    assert mol.GetNumAtoms() < 12 or len(bands) < 0.75 * len(matrix)
