@@ -15,7 +15,7 @@ from rdkit.Chem import rdDistGeom
 from confgen.hypervalent import bounds, centres, mended
 from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
-from confgen.ways import LARGE, MAX_SEED, STRIDE, WAYS, Way, embed_one, embed_parameters, take_way
+from confgen.ways import LARGE, MAX_SEED, STRIDE, UNCHECKED, WAYS, Way, embed_one, embed_parameters, take_way
 
 TIMEOUT_S = 60  # for a conformer of up to LARGE atoms; beyond, it grows with their square, as the time does
 CORE_TRIES = 3  # embeddings of a core, of which the best is taken where none is
@@ -48,14 +48,16 @@ def embed(
     within: bounds of distances, (N, N), lower ones below the diagonal, where RDKit's own will not do; for a molecule
             without centres of `hypervalent`.
     ways: that are tried; if these are not all, the last resorts of `ways` are none either.
-    If the first GIVE_UP seeds fail, in every way, the others are None too: the only way in which one depends
-    on others of the same call. What a time limit ends depends on the machine as well.
+    One depends on others of the same call in this only: if the first GIVE_UP seeds fail, in every way, the others are
+    None too, and if they need the last resorts, so are the others embedded. What a time limit ends depends on the
+    machine as well.
     """
     limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2 if timeout_s is None else timeout_s
     results: list[np.ndarray | None] = []
+    met: list[Way | None] = []  # by those embedded one by one
     copy = Chem.Mol(mol)
     largest = max(LOT, int(LARGEST_LOT * min(1.0, SMALL / mol.GetNumAtoms()) ** 2))
-    size, failed_lots = 1, 0
+    size, failed_lots, last_resorts = 1, 0, ways is WAYS
     with rdBase.BlockLogs():
         shaped = centres(mol)
         parameters = embed_parameters(core, bounds(mol, shaped) if shaped else within)
@@ -71,9 +73,15 @@ def embed(
             else:
                 failed_lots += len(lot) > 1
                 plain = core is None and not shaped
-                one_by_one = [embed_one(copy, seed, parameters, _until(limit_s, deadline), plain, ways) for seed in lot]
+                one_by_one = [
+                    embed_one(copy, seed, parameters, _until(limit_s, deadline), plain, ways, last_resorts)
+                    for seed in lot
+                ]
                 found = [pos for pos, _ in one_by_one]
-                usual = one_by_one[-1][1] in (WAYS[0], BY_LOT)
+                met += [way for _, way in one_by_one]
+                if len(met) == GIVE_UP and all(way in UNCHECKED for way in met):  # all others fail, and take their time
+                    ways = ()
+                usual = met[-1] in (WAYS[0], BY_LOT)
                 size = LOT if usual and failed_lots < FAILED_LOTS else 1
             results += found if not shaped or core is not None else [_shaped(mol, pos) for pos in found]
     return results

@@ -72,12 +72,13 @@ def embed_one(
     until: float,
     plain: bool,
     ways: Sequence[Way] = WAYS,
+    last_resorts: bool = True,
 ) -> tuple[np.ndarray | None, Way | None]:
     """Positions by the first way that succeeds before `until`, and that way; ways that share what hindered one are
     passed over.
 
     plain: whether the parameters have neither a core nor bounds of ours.
-    ways:  that are tried; after all of WAYS, without checks of RDKit too.
+    ways:  that are tried.     last_resorts: and after these, without checks of RDKit, UNCHECKED.
     """
     parameters.randomSeed = seed % MAX_SEED  # type: ignore[assignment]
     strained = scatter = rejected = False
@@ -98,7 +99,7 @@ def embed_one(
         lost = _share(parameters, rdDistGeom.EmbedFailureCauses.INITIAL_COORDS, way) == 1
         scatter = lost and mol.GetNumAtoms() >= LARGE
         rejected = sum(_share(parameters, cause, way) for cause in CHECKS) >= REJECTED
-    if ways is not WAYS:
+    if not last_resorts:
         return None, None
     loose = _unchecked(mol, seed, parameters, until)
     return _as_silicon(mol, seed, until) if plain and loose[0] is None else loose

@@ -15,7 +15,7 @@ from confgen.molecule import is_token, read_molecule, with_positions
 from confgen.scaffold import Core, deviation
 from confgen.stereo import mismatches_at
 from confgen.validity import check
-from confgen.ways import DRAWS, MAX_SEED, UNCHECKED, WAYS
+from confgen.ways import DRAWS, MAX_SEED, UNCHECKED, WAYS, embed_one
 
 BUTANOL = "CCCCO"
 LAST = (MAX_SEED - 1, MAX_SEED)
@@ -199,3 +199,16 @@ def test_centres_where_small_rings_meet_are_embedded_as_asked(smiles: str) -> No
     found = embed(mol, range(1, 4))
     assert all(pos is not None for pos in found)
     assert mismatches_at(mol, np.array(found)) == [[]] * 3
+
+
+def test_what_needs_the_last_resorts_twice_is_not_tried_otherwise_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[bool] = []
+
+    def recorded(*args: object) -> object:
+        tried.append(bool(args[5]))
+        return embed_one(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "embed_one", recorded)
+    mol = read_molecule("C[C@H]1OC23CN(C2)[C@@H]13")
+    assert all(pos is not None for pos in embed(mol, range(1, 6)))
+    assert tried == [True] * GIVE_UP + [False] * (5 - GIVE_UP)
