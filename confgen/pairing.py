@@ -13,11 +13,11 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.descent import minimise
-from confgen.embed import embed
 from confgen.forcefields import mmff94s
-from confgen.minima import RELAXATION_STEPS
+from confgen.minima import NEARLY_KCAL_MOL, RELAXATION_STEPS
 from confgen.molecule import with_positions
 from confgen.rmsd import best_match, rmsd_matrix
+from confgen.starts import embedded
 from confgen.superpose import rotations
 from confgen.symmetry import heavy_skeleton, isomorphisms
 from confgen.torsions import TorsionLibrary
@@ -45,10 +45,11 @@ def paired_starts(
     if field is None:
         return nothing
     deadline = time.monotonic() + TIME_S
-    embedded = [found for found in embed(mol, range(SEED, SEED + POOL), deadline=deadline) if found is not None]
-    pool = turned(mol, np.array(embedded).reshape(-1, *pos.shape[1:]), library, SEED)
-    begun = np.concatenate((pos, pool))
-    done = minimise(candidates, begun, field, max_steps=RELAXATION_STEPS, deadline=deadline)
+    pool = [found for found in embedded(mol, range(SEED, SEED + POOL), deadline, relaxed=True) if found is not None]
+    begun = np.concatenate((pos, turned(mol, np.array(pool).reshape(-1, *pos.shape[1:]), library, SEED)))
+    done = minimise(
+        candidates, begun, field, max_steps=RELAXATION_STEPS, deadline=deadline, left_kcal_mol=NEARLY_KCAL_MOL
+    )
     ended = np.array([attempt.pos for attempt in done if not attempt.late]).reshape(-1, *pos.shape[1:])
     starts, own = _centred(ended[:, atoms]), _centred(pos[:, atoms])
     symmetry = isomorphisms(heavy, heavy, max_matches)

@@ -60,7 +60,7 @@ def representative_starts(
     many drawn at random, at the same precision. Relaxed, on 19 others: 63.9% against 60.4%, COV-P 52.3% against 47.1%.
     """
     if pool == 1 and not relaxed:
-        return _embedded(mol, seeds, deadline, core, relaxed)
+        return embedded(mol, seeds, deadline, core, relaxed=relaxed)
     pool = 1 if mol.GetNumAtoms() >= LARGE else pool
     reserve = [] if reserve is None else reserve
     starts: list[np.ndarray | None] = [*_left(reserve, len(seeds))]
@@ -102,12 +102,13 @@ def _candidates(
     """
     most = pool * count
     if deadline is None:
-        found = _embedded(mol, range(seed, seed + most), deadline, core, relaxed)
+        found = embedded(mol, range(seed, seed + most), deadline, core, relaxed=relaxed)
     else:
-        found = _embedded(mol, range(seed, seed + count), deadline, core, relaxed)
+        found = embedded(mol, range(seed, seed + count), deadline, core, relaxed=relaxed)
         if most > count and any(pos is not None for pos in found):
             now = time.monotonic()
-            found += _embedded(mol, range(seed + count, seed + most), now + (deadline - now) / 2, core, relaxed)
+            half = now + (deadline - now) / 2
+            found += embedded(mol, range(seed + count, seed + most), half, core, relaxed=relaxed)
     found = [pos for pos in found if pos is not None]
     return np.array(found).reshape(-1, mol.GetNumAtoms(), 3)
 
@@ -119,9 +120,13 @@ def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:
     return pos[k_medoids(distances(with_positions(mol, pos)), count)]
 
 
-def _embedded(
-    mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None, relaxed: bool
+def embedded(
+    mol: Chem.Mol, seeds: Sequence[int], deadline: float | None, core: Core | None = None, *, relaxed: bool
 ) -> list[np.ndarray | None]:
+    """RDKit's positions (N, 3) angstrom of all atoms for every seed, before anything is done to them; None for none.
+
+    Takes what `representative_starts` does.
+    """
     if core is not None:
         return embed_core(mol, seeds, core, deadline)
     if relaxed and mol.GetNumAtoms() < JOINED:  # hydrogens may clash before that

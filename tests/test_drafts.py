@@ -228,7 +228,7 @@ def test_what_cannot_be_embedded_is_sampled_from_noise_whatever_its_minima_were_
 ) -> None:
     mol = read_molecule("CCO")
     made = blank(mol, 2)
-    monkeypatch.setattr(starts, "_embedded", lambda _, seeds, *__: [None] * len(seeds))
+    monkeypatch.setattr(starts, "embedded", lambda _, seeds, *__, **___: [None] * len(seeds))
     sample_wrong(made, [mol], shipped(), replace(settings(2, "mmff94s"), dielectric=80.0), 0, None)
     assert made.startless == {0}
     assert np.isfinite(made.pos).all()

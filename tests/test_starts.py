@@ -172,7 +172,7 @@ def test_every_conformer_has_a_start_though_they_are_alike(smiles: str) -> None:
 def test_what_cannot_be_embedded_has_no_start(
     monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
-    monkeypatch.setattr(starts, "_embedded", lambda _, seeds, *__: [None] * len(seeds))
+    monkeypatch.setattr(starts, "embedded", lambda _, seeds, *__, **___: [None] * len(seeds))
     assert representative_starts(read_molecule("CC(C)(C)CC(C)(C)C"), range(2), 1, relaxed=True) == [None, None]
     assert not recwarn.list
 
