@@ -108,3 +108,14 @@ def test_the_readme_begins_with_two_single_commands() -> None:
     assert ["\n" in block.replace("\\\n", " ").strip() for block in blocks[:2]] == [False, False]
     assert "confgen generate" in blocks[0]
     assert "pytest" in blocks[1]
+
+
+@pytest.mark.parametrize("page", ["README.md", "tests/benchmarks/README.md", "weights/drugs/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = re.sub(r"```.*?```|`[^`]*`", "", (ROOT / page).read_text(), flags=re.DOTALL)  # SMILES look like links
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        linked = (ROOT / page).parent / target if target else ROOT / page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
