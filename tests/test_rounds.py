@@ -196,19 +196,19 @@ def test_auto_asks_for_more_of_a_flexible_molecule(good: Callable[..., Generator
     assert counts[0] < counts[1]
 
 
-def test_a_further_round_searches_another_medium(
+def test_a_further_round_searches_another_medium_from_all_that_it_embeds(
     good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    media: list[float | None] = []
+    rounds: list[tuple[float | None, int]] = []
     true_sample = module.sample_wrong
 
     def watched(drafts: Any, isomers: Any, weights: Any, settings: GenerateSettings, *rest: Any) -> None:
-        media.append(settings.dielectric)
+        rounds.append((settings.dielectric, settings.start.pool))
         true_sample(drafts, isomers, weights, settings, *rest)
 
     monkeypatch.setattr(module, "sample_wrong", watched)
     generator = good(ALANINE)
-    options: dict[str, Any] = {"start": "mmff94s", "num_confs": 3, "rms": 3.0, "attempts": 0, "sigma": 0.1}
+    options: dict[str, Any] = {"start": "mmff94s", "pool": 3, "num_confs": 3, "rms": 3.0, "attempts": 0, "sigma": 0.1}
     generator.generate(read_molecule(ALANINE), **options)
     generator.generate(read_molecule(ALANINE), **options, dielectric=80.0, relax="gfn2")
-    assert media == [None, 80.0, 80.0, None]
+    assert rounds == [(None, 3), (80.0, 1), (80.0, 3), (None, 1)]
