@@ -110,11 +110,12 @@ def test_the_readme_begins_with_two_single_commands() -> None:
     assert "pytest" in blocks[1]
 
 
-@pytest.mark.parametrize("page", ["README.md", "tests/benchmarks/README.md", "weights/drugs/README.md"])
-def test_links_lead_somewhere(page: str) -> None:
-    text = re.sub(r"```.*?```|`[^`]*`", "", (ROOT / page).read_text(), flags=re.DOTALL)  # SMILES look like links
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
-        linked = (ROOT / page).parent / target if target else ROOT / page
+def test_links_of_the_readme_lead_somewhere() -> None:
+    text = re.sub(r"```.*?```|`[^`]*`", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)  # SMILES look like links
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text)
+    assert links
+    for target, anchor in links:
+        linked = ROOT / (target or "README.md")
         assert linked.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
