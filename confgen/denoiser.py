@@ -96,6 +96,18 @@ class Denoiser(nn.Module):
         with torch.autocast(clean.device.type, enabled=False):
             return self._weigh(encoded, denoised, clean, noisy, sigma, settings)
 
+    @torch.no_grad()
+    def step(self, graph: DenseGraph, clean: Tensor, sigma: Tensor, shift: Tensor) -> Tensor:
+        """What `shift` is after a single step of the sampler, (B * S, M, 3); nan where it was. Shapes as in `loss`."""
+        draws = len(clean) // len(graph.mask)
+        mask = graph.mask.repeat_interleave(draws, 0)
+        clean = centre(clean, mask)
+        pos = clean + shift.nan_to_num()
+        denoised = self(self.encode(graph).repeat(draws), pos, sigma).float()
+        with torch.autocast(clean.device.type, enabled=False):
+            moved = pos + remove_rigid(denoised - pos, pos, mask) - clean
+        return torch.where(shift.isnan(), shift, moved)
+
     def _weigh(
         self, encoded: Encoded, denoised: Tensor, clean: Tensor, noisy: Tensor, sigma: Tensor, settings: LossSettings
     ) -> tuple[Tensor, dict[str, Tensor]]:

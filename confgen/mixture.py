@@ -34,10 +34,13 @@ class BatchSettings:
 class NoiseSettings:
     """Training noise: ln sigma ~ N(log_mean, log_std^2) in the harmonic whitened basis, clamped to the two sigmas.
 
-    starts:      share of the samples (of molecules with starts) that lie between a start and its conformer instead:
-                 a share u of the way from the conformer, u even from 0 to 1, is taken to be at noise level
-                 u * start_sigma. This is the path that a sampler without noise goes from there.
+    starts:      share of the samples (of molecules with starts) that show a start of a conformer instead of noise.
     start_sigma: the level that a start is taken to be at.
+    start_path:  share of these samples that lie on the way there: a share u of the way from the conformer, u even from
+                 0 to 1, is taken to be at noise level u * start_sigma. This is the path that a sampler without noise
+                 goes from there.
+    start_steps: share of the batches whose starts have been moved by a step of the network already, and are taken to be
+                 at the same level again: what it sees when single steps are repeated.
     """
 
     log_mean: float = -0.9
@@ -46,11 +49,16 @@ class NoiseSettings:
     sigma_max: float = 12.0
     starts: float = 0.0
     start_sigma: float = 0.4
+    start_path: float = 1.0
+    start_steps: float = 0.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B molecules with S draws each: see `Denoiser.loss` for the shapes."""
+    """B molecules with S draws each: see `Denoiser.loss` for the shapes.
+
+    stepped: starts are to be moved by the network before it is taught.
+    """
 
     graph: DenseGraph
     clean: Tensor
@@ -58,6 +66,7 @@ class Batch:
     sigma: Tensor
     eps: Tensor
     shift: Tensor | None = None
+    stepped: bool = False
 
     def tensors(self) -> list[Tensor]:
         """All that it consists of, in a fixed order."""
@@ -69,7 +78,7 @@ class Batch:
         """The batch with `change` applied to every tensor."""
         shift = None if self.shift is None else change(self.shift)
         clean, root, sigma, eps = (change(tensor) for tensor in (self.clean, self.root, self.sigma, self.eps))
-        return Batch(self.graph.map(change), clean, root, sigma, eps, shift)
+        return Batch(self.graph.map(change), clean, root, sigma, eps, shift, self.stepped)
 
 
 class Mixture:
@@ -110,8 +119,10 @@ class Mixture:
         conformers = (torch.rand(len(repeated), generator=host) * pack.num_confs[repeated]).long()
         n = self.noise
         sigma = draw_training_sigmas(len(repeated), n.log_mean, n.log_std, n.sigma_min, n.sigma_max, host)
+        stepped = False
         if n.starts:
             clean, sigma, shift = self._on_the_way(pack, repeated, conformers, sigma, host)
+            stepped = len(pack.ends) > 0 and bool(torch.rand((), generator=host) < n.start_steps)
         else:
             clean, shift = pack.positions(repeated, conformers), None
         if self.settings.mirror:
@@ -120,17 +131,18 @@ class Mixture:
             clean, shift = clean * sign, None if shift is None else shift * sign
         device = torch.Generator(self.device).manual_seed(_mix(seed, step) + 1)
         eps = torch.randn(clean.shape, generator=device, device=self.device)
-        return Batch(graph, clean, root, self._to_device(sigma), eps, shift)
+        return Batch(graph, clean, root, self._to_device(sigma), eps, shift, stepped)
 
     def _on_the_way(
         self, pack: Pack, chosen: Tensor, conformers: Tensor, sigma: Tensor, host: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Samples of which some lie on the way from a start to its conformer: clean positions, noise levels (B * S,),
-        and how far they lie from the former, nan for what noise moves.
+        """Samples of which some are starts, or lie on the way to one: clean positions, noise levels (B * S,), and how
+        far they lie from the former, nan for what noise moves.
 
         chosen, conformers, sigma: (B * S,) molecules, conformers and levels of the others, on the host as they come.
         """
-        among, way, which = torch.rand(3, len(chosen), generator=host)
+        among, way, which, whole = torch.rand(4, len(chosen), generator=host)
+        way = torch.where(whole < self.noise.start_path, way, 1.0)
         begun = (among < self.noise.starts) & (pack.num_starts[chosen] > 0)
         numbers = (which * pack.num_starts[chosen]).long()
         clean = pack.positions(chosen, torch.where(begun, pack.ends_of(chosen, numbers), conformers))

@@ -186,8 +186,9 @@ def _sensible_noise(path: Path, recipe: Recipe) -> None:
     noise = recipe.noise
     if not 0 < noise.sigma_min < noise.sigma_max:
         raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
-    if not 0 <= noise.starts <= 1:
-        raise InputError(f"{path}: noise.starts is {noise.starts}; give a share from 0 to 1")
+    for name in ("starts", "start_path", "start_steps"):
+        if not 0 <= getattr(noise, name) <= 1:
+            raise InputError(f"{path}: noise.{name} is {getattr(noise, name)}; give a share from 0 to 1")
     if noise.starts and not any(entry.starts for entry in recipe.sets):
         raise InputError(f"{path}: noise.starts asks for starts, but no set has them; write starts = true under one")
     if not noise.start_sigma > 0:

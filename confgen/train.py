@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class Trainer:
         optim = self.recipe.optim
         for group in self.optimizer.param_groups:
             group["lr"] = optim.lr * optim.factor(self.step, self.seconds)
-        losses = self.gradients(batch)
+        losses = self.gradients(self._stepped(batch) if batch.stepped else batch)
         norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
         bad = ~torch.isfinite(norm)  # the clip has turned every gradient into NaN: leave the weights alone
         self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined] # what torch's own scaler sets, too
@@ -84,10 +85,20 @@ class Trainer:
         self.samples += len(batch.clean)
         return losses | {"norm": norm.detach()}
 
+    def _stepped(self, batch: Batch) -> Batch:
+        """The batch with its starts moved by a step of the network as it is now."""
+        assert batch.shift is not None
+        with self._precision():
+            shift = self.denoiser.step(batch.graph, batch.clean, batch.sigma, batch.shift)
+        return replace(batch, shift=shift)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16) if self.recipe.optim.bf16 else nullcontext()
+
     def _gradients(self, batch: Batch) -> dict[str, Tensor]:
         """The mean losses of a batch; leaves their gradients in the parameters, in the memory that these have."""
         torch._foreach_zero_(self._kept)
-        with torch.autocast(self.device.type, torch.bfloat16) if self.recipe.optim.bf16 else nullcontext():
+        with self._precision():
             losses, parts = self.denoiser.loss(
                 batch.graph, batch.clean, batch.root, batch.sigma, batch.eps, self.recipe.loss, batch.shift
             )

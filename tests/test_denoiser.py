@@ -15,9 +15,11 @@ from torch_geometric.data import Batch, Data
 from confgen.denoiser import Denoiser, LossSettings
 from confgen.graph import adjacency
 from confgen.models.dense import DenseGraph, unflatten
-from confgen.models.geometry import centre
+from confgen.models.geometry import centre, remove_rigid
+from confgen.models.layer import Encoded
 from confgen.models.scaling import Scalings
 from confgen.prior import harmonic_root
+from confgen.sampler import SAMPLERS, SamplerSettings
 
 SIGMAS = torch.tensor([0.005, 0.1, 0.89, 3.0, 12.0], dtype=torch.float64)
 SIGMA_DATA = 0.89
@@ -53,6 +55,18 @@ def answering(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch, answer: Calla
         return answer(pos)
 
     monkeypatch.setattr(denoiser, "forward", forward)
+
+
+def encoded_of(encoded: Encoded, row: int) -> Encoded:
+    """What one of the molecules of a batch is encoded as."""
+
+    def own(tensor: Tensor) -> Tensor:
+        return tensor[row : row + 1]
+
+    return Encoded(
+        encoded.graph.map(own), own(encoded.atoms), [own(pair) for pair in encoded.pairs], own(encoded.near),
+        own(encoded.bonds),
+    )  # fmt: skip
 
 
 def in_double(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +224,32 @@ def test_a_shift_takes_the_place_of_noise_where_there_is_one(
     loss, _ = denoiser.loss(graph, clean, root, sigma, eps, LossSettings(), shift)
     assert loss[1] < 1e-12
     assert (loss[[0, 2, 3, 4, 5]] > 1e-3).all()
+
+
+def test_a_step_from_shifted_positions_is_a_single_step_of_the_sampler(
+    denoiser: Denoiser, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, clean, _, sigma, eps = sample
+    in_double(monkeypatch)
+    mask = graph.mask.repeat_interleave(3, 0)
+    shift = 0.3 * centre(eps, mask)
+    shift[1::2] = torch.nan
+    stepped = denoiser.double().step(graph, clean, sigma, shift)
+    assert stepped[1::2].isnan().all()
+    encoded = denoiser.encode(graph).repeat(3)
+    pos = centre(clean, mask) + shift.nan_to_num()
+    for k in range(0, len(pos), 2):
+        one = encoded_of(encoded, k)
+        sigmas = torch.tensor([sigma[k], 0.0], dtype=torch.float64)
+
+        def denoise(at: Tensor, level: float, one: Encoded = one) -> Tensor:
+            return denoiser(one, at, torch.tensor([level], dtype=torch.float64))
+
+        def project(vectors: Tensor, at: Tensor, k: int = k) -> Tensor:
+            return remove_rigid(vectors, at, mask[k : k + 1])
+
+        ended = SAMPLERS["dpmpp"](denoise, pos[k : k + 1], sigmas, lambda: pos, SamplerSettings(), project)
+        torch.testing.assert_close(centre(clean, mask)[k] + stepped[k], ended[0] * mask[k, :, None])
 
 
 def test_an_untrained_network_costs_about_one_at_any_noise(tiny: dict[str, Any], threonine: Data) -> None:

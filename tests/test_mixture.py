@@ -188,8 +188,8 @@ def begun(
     return Pack.load(packed(rows_file(folder / "rows.parquet", ensemble_rows), folder, workers=1, starts=True))
 
 
-def of_starts(pack: Pack, share: float, **settings: Any) -> Mixture:
-    noise = NoiseSettings(starts=share, start_sigma=0.5)
+def of_starts(pack: Pack, share: float, path: float = 1.0, steps: float = 0.0, **settings: Any) -> Mixture:
+    noise = NoiseSettings(starts=share, start_sigma=0.5, start_path=path, start_steps=steps)
     return Mixture([pack], [1.0], replace(SETTINGS, **settings), noise)
 
 
@@ -229,6 +229,24 @@ def test_the_share_asked_for_lies_on_the_way(share: float, begun: Pack) -> None:
     batches = [(of_starts(begun, share).batch(1, step), of_starts(begun, 1.0).batch(1, step)) for step in range(150)]
     of_known = torch.cat([moved(some)[moved(every)] for some, every in batches])
     assert float(of_known.float().mean()) == pytest.approx(share, abs=0.08)
+
+
+@pytest.mark.parametrize("path", [0.0, 0.25])
+def test_starts_that_do_not_lie_on_the_way_are_shown_whole(path: float, begun: Pack) -> None:
+    batches = [of_starts(begun, 1.0, path).batch(1, step) for step in range(150)]
+    levels = torch.cat([batch.sigma[moved(batch)] for batch in batches])
+    assert float((levels < 0.5).float().mean()) == pytest.approx(path, abs=0.06)
+    assert float(levels.max()) == 0.5
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_starts_of_the_share_asked_for_are_to_be_moved_by_the_network(share: float, begun: Pack) -> None:
+    stepped = [of_starts(begun, 0.5, steps=share).batch(1, step).stepped for step in range(200)]
+    assert sum(stepped) / 200 == pytest.approx(share, abs=0.1)
+
+
+def test_what_has_no_starts_is_never_to_be_moved(pack: Pack) -> None:
+    assert not any(of_starts(pack, 0.5, steps=1.0).batch(1, step).stepped for step in range(20))
 
 
 def test_starts_are_mirrored_with_their_conformers(begun: Pack) -> None:

@@ -40,6 +40,8 @@ UNCHECKED = {
     "no noise at all": (SETS + "[noise]\nsigma_min = 0.0", "noise.sigma_min"),
     "less than no time": (SETS + "[optim]\nminutes = -1", "optim.minutes"),
     "more than all samples on their way": (SETS + "starts = true\n[noise]\nstarts = 1.5", "noise.starts"),
+    "less than no path": (SETS + "[noise]\nstart_path = -0.1", "noise.start_path"),
+    "more steps than batches": (SETS + "[noise]\nstart_steps = 2.0", "noise.start_steps"),
     "samples on their way from nowhere": (SETS + "[noise]\nstarts = 0.5", "starts = true"),
     "starts without noise": (SETS + "[noise]\nstart_sigma = 0.0", "noise.start_sigma"),
     "a negative weight": (SETS + "weight = -1.0", "data.sets.weight"),

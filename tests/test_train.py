@@ -97,6 +97,18 @@ def test_samples_on_the_way_to_starts_are_learned_from(config: MakeConfig, ensem
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_starts_that_the_network_has_moved_are_learned_from(
+    config: MakeConfig, ensemble_file: Path, tmp_path: Path
+) -> None:
+    recipe = config(path=ensemble_file, steps=60, warmup=5, log_every=10)
+    noise = "starts = true\n[noise]\nstarts = 1.0\nstart_path = 0.0\nstart_steps = 0.5\n[model]"
+    recipe.write_text(f'[data]\ncache = "{tmp_path}"\nworkers = 1\n' + recipe.read_text().replace("[model]", noise))
+    trainer = train(recipe, tmp_path / "run", progress=False)
+    losses = [entry["loss"] for entry in entries(tmp_path / "run")]
+    assert losses[-1] < 0.8 * losses[0]
+    assert all(bool(value.isfinite().all()) for value in trainer.average.values())
+
+
 def test_a_pack_without_the_starts_asked_for_is_an_input_error(config: MakeConfig, tmp_path: Path) -> None:
     recipe = config()
     recipe.write_text(recipe.read_text().replace("[model]", "starts = true\n[noise]\nstarts = 1.0\n[model]"))
