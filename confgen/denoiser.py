@@ -15,6 +15,8 @@ from confgen.models.geometry import centre, remove_rigid
 from confgen.models.layer import Encoded
 from confgen.models.scaling import Scalings
 
+LEAST_ERROR = 0.01  # added to a loss before its power is taken: one of less is as good as none
+
 
 @dataclass(frozen=True)
 class LossSettings:
@@ -24,12 +26,15 @@ class LossSettings:
     cartesian:  squared error of positions, which stresses the overall shape.
     local:      squared error of the distances up to three bonds apart, fading out at high noise.
     quotient:   leave the rigid motion out of the error (else the target's frame has to be guessed).
+    power:      of the loss of a start, which so leads to the next conformer: with 1, to the mean of those that it may
+                lead to, with 0.5 rather to their median, with less to the most frequent.
     """
 
     whitened: float = 1.0
     cartesian: float = 0.15
     local: float = 0.5
     quotient: bool = True
+    power: float = 1.0
 
 
 class Denoiser(nn.Module):
@@ -94,7 +99,11 @@ class Denoiser(nn.Module):
             encoded = encoded.repeat(draws)
         denoised = self(encoded, noisy, sigma).float()
         with torch.autocast(clean.device.type, enabled=False):
-            return self._weigh(encoded, denoised, clean, noisy, sigma, settings)
+            total, parts = self._weigh(encoded, denoised, clean, noisy, sigma, settings)
+            if shift is not None and settings.power != 1:
+                begun = ~shift.isnan().any(-1).any(-1)
+                total = torch.where(begun, (total + LEAST_ERROR) ** settings.power / settings.power, total)
+            return total, parts
 
     @torch.no_grad()
     def step(self, graph: DenseGraph, clean: Tensor, sigma: Tensor, shift: Tensor) -> Tensor:

@@ -39,8 +39,8 @@ class NoiseSettings:
     start_path:  share of these samples that lie on the way there: a share u of the way from the conformer, u even from
                  0 to 1, is taken to be at noise level u * start_sigma. This is the path that a sampler without noise
                  goes from there.
-    start_steps: share of the batches whose starts have been moved by a step of the network already, and are taken to be
-                 at the same level again: what it sees when single steps are repeated.
+    start_steps: steps by which the network has moved starts before they are shown, at the same level: none to so many,
+                 alike often. That is what it sees when single steps are repeated.
     """
 
     log_mean: float = -0.9
@@ -50,14 +50,14 @@ class NoiseSettings:
     starts: float = 0.0
     start_sigma: float = 0.4
     start_path: float = 1.0
-    start_steps: float = 0.0
+    start_steps: int = 0
 
 
 @dataclass(frozen=True)
 class Batch:
     """B molecules with S draws each: see `Denoiser.loss` for the shapes.
 
-    stepped: starts are to be moved by the network before it is taught.
+    stepped: so many steps starts are to be moved by the network before it is taught.
     """
 
     graph: DenseGraph
@@ -66,7 +66,7 @@ class Batch:
     sigma: Tensor
     eps: Tensor
     shift: Tensor | None = None
-    stepped: bool = False
+    stepped: int = 0
 
     def tensors(self) -> list[Tensor]:
         """All that it consists of, in a fixed order."""
@@ -119,10 +119,10 @@ class Mixture:
         conformers = (torch.rand(len(repeated), generator=host) * pack.num_confs[repeated]).long()
         n = self.noise
         sigma = draw_training_sigmas(len(repeated), n.log_mean, n.log_std, n.sigma_min, n.sigma_max, host)
-        stepped = False
+        stepped = 0
         if n.starts:
             clean, sigma, shift = self._on_the_way(pack, repeated, conformers, sigma, host)
-            stepped = len(pack.ends) > 0 and bool(torch.rand((), generator=host) < n.start_steps)
+            stepped = int(torch.randint(n.start_steps + 1, (), generator=host)) if len(pack.ends) else 0
         else:
             clean, shift = pack.positions(repeated, conformers), None
         if self.settings.mirror:

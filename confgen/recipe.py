@@ -169,6 +169,8 @@ def _sensible(path: Path, recipe: Recipe) -> None:
         raise InputError(f"{path}: optim.minutes is {recipe.optim.minutes}; give 0 for no limit, or more")
     if any(entry.weight < 0 for entry in recipe.sets):
         raise InputError(f"{path}: data.sets.weight is below 0; give 0 to leave a set out")
+    if not recipe.loss.power > 0:
+        raise InputError(f"{path}: loss.power is {recipe.loss.power}; give more than 0, and 1 for the loss as it is")
     _sensible_noise(path, recipe)
     known = {*(f"start_{name}" for name in START_VALUES), *(f.name for f in fields(SamplerSettings))}
     _known(path, "sampling", known | {"start", *STARTS}, recipe.sampling)
@@ -186,9 +188,11 @@ def _sensible_noise(path: Path, recipe: Recipe) -> None:
     noise = recipe.noise
     if not 0 < noise.sigma_min < noise.sigma_max:
         raise InputError(f"{path}: noise.sigma_min must be above 0 and below noise.sigma_max")
-    for name in ("starts", "start_path", "start_steps"):
+    for name in ("starts", "start_path"):
         if not 0 <= getattr(noise, name) <= 1:
             raise InputError(f"{path}: noise.{name} is {getattr(noise, name)}; give a share from 0 to 1")
+    if noise.start_steps < 0:
+        raise InputError(f"{path}: noise.start_steps is {noise.start_steps}; give 0 or more")
     if noise.starts and not any(entry.starts for entry in recipe.sets):
         raise InputError(f"{path}: noise.starts asks for starts, but no set has them; write starts = true under one")
     if not noise.start_sigma > 0:

@@ -74,7 +74,7 @@ class Trainer:
         optim = self.recipe.optim
         for group in self.optimizer.param_groups:
             group["lr"] = optim.lr * optim.factor(self.step, self.seconds)
-        losses = self.gradients(self._stepped(batch) if batch.stepped else batch)
+        losses = self.gradients(self._stepped(batch))
         norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
         bad = ~torch.isfinite(norm)  # the clip has turned every gradient into NaN: leave the weights alone
         self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined] # what torch's own scaler sets, too
@@ -86,11 +86,13 @@ class Trainer:
         return losses | {"norm": norm.detach()}
 
     def _stepped(self, batch: Batch) -> Batch:
-        """The batch with its starts moved by a step of the network as it is now."""
-        assert batch.shift is not None
-        with self._precision():
-            shift = self.denoiser.step(batch.graph, batch.clean, batch.sigma, batch.shift)
-        return replace(batch, shift=shift)
+        """The batch with its starts moved by the network as it is now."""
+        for _ in range(batch.stepped):
+            assert batch.shift is not None
+            with self._precision():
+                shift = self.denoiser.step(batch.graph, batch.clean, batch.sigma, batch.shift)
+            batch = replace(batch, shift=shift)
+        return batch
 
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16) if self.recipe.optim.bf16 else nullcontext()

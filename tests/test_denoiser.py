@@ -252,6 +252,18 @@ def test_a_step_from_shifted_positions_is_a_single_step_of_the_sampler(
         torch.testing.assert_close(centre(clean, mask)[k] + stepped[k], ended[0] * mask[k, :, None])
 
 
+def test_only_starts_cost_a_power_of_their_loss(denoiser: Denoiser, sample: Sample) -> None:
+    graph, clean, root, sigma, eps = sample
+    denoiser.double()
+    shift = 0.3 * eps
+    shift[1::2] = torch.nan
+    usual, parts = denoiser.loss(graph, clean, root, sigma, eps, LossSettings(), shift)
+    root_of, same = denoiser.loss(graph, clean, root, sigma, eps, LossSettings(power=0.5), shift)
+    torch.testing.assert_close(root_of[1::2], usual[1::2])
+    torch.testing.assert_close(root_of[::2], 2 * (usual[::2] + 0.01).sqrt())
+    torch.testing.assert_close(parts, same)
+
+
 def test_an_untrained_network_costs_about_one_at_any_noise(tiny: dict[str, Any], threonine: Data) -> None:
     fresh, graph = Denoiser("clofnet", **tiny).double(), DenseGraph.from_flat(threonine)
     root = harmonic_root(adjacency(graph.pair), graph.mask, torch.float64)

@@ -101,7 +101,7 @@ def test_starts_that_the_network_has_moved_are_learned_from(
     config: MakeConfig, ensemble_file: Path, tmp_path: Path
 ) -> None:
     recipe = config(path=ensemble_file, steps=60, warmup=5, log_every=10)
-    noise = "starts = true\n[noise]\nstarts = 1.0\nstart_path = 0.0\nstart_steps = 0.5\n[model]"
+    noise = "starts = true\n[noise]\nstarts = 1.0\nstart_path = 0.0\nstart_steps = 2\n[model]"
     recipe.write_text(f'[data]\ncache = "{tmp_path}"\nworkers = 1\n' + recipe.read_text().replace("[model]", noise))
     trainer = train(recipe, tmp_path / "run", progress=False)
     losses = [entry["loss"] for entry in entries(tmp_path / "run")]
