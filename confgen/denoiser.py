@@ -16,6 +16,9 @@ from confgen.models.layer import Encoded
 from confgen.models.scaling import Scalings
 
 LEAST_ERROR = 0.01  # added to a loss before its power is taken: one of less is as good as none
+# Angstrom, RMSD from its conformer at which a start that the network has moved is lost, and shown where it was before:
+# starts lie within 1.25 of theirs, and a network that errs should not go on to learn from where its errors lead.
+LOST = 2.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,10 @@ class Denoiser(nn.Module):
 
     @torch.no_grad()
     def step(self, graph: DenseGraph, clean: Tensor, sigma: Tensor, shift: Tensor) -> Tensor:
-        """What `shift` is after a single step of the sampler, (B * S, M, 3); nan where it was. Shapes as in `loss`."""
+        """What `shift` is after a single step of the sampler, (B * S, M, 3); nan where it was. Shapes as in `loss`.
+
+        Left as it is where the step ends farther than LOST from the clean positions.
+        """
         draws = len(clean) // len(graph.mask)
         mask = graph.mask.repeat_interleave(draws, 0)
         clean = centre(clean, mask)
@@ -115,7 +121,8 @@ class Denoiser(nn.Module):
         denoised = self(self.encode(graph).repeat(draws), pos, sigma).float()
         with torch.autocast(clean.device.type, enabled=False):
             moved = pos + remove_rigid(denoised - pos, pos, mask) - clean
-        return torch.where(shift.isnan(), shift, moved)
+            near = moved.square().sum((-1, -2)) <= LOST**2 * mask.sum(-1)  # not so where it is not finite
+        return torch.where(near.view(-1, 1, 1) & shift.isfinite(), moved, shift)
 
     def _weigh(
         self, encoded: Encoded, denoised: Tensor, clean: Tensor, noisy: Tensor, sigma: Tensor, settings: LossSettings

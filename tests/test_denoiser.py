@@ -252,6 +252,21 @@ def test_a_step_from_shifted_positions_is_a_single_step_of_the_sampler(
         torch.testing.assert_close(centre(clean, mask)[k] + stepped[k], ended[0] * mask[k, :, None])
 
 
+def test_starts_that_a_step_loses_stay_where_they_were(
+    denoiser: Denoiser, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, clean, _, sigma, eps = sample
+    in_double(monkeypatch)
+    mask = graph.mask.repeat_interleave(3, 0)
+    shift = 0.3 * centre(eps, mask)
+    size = torch.tensor([1.0, 1.0, 20.0, 1.0, torch.nan, torch.inf], dtype=torch.float64).view(-1, 1, 1)
+    answering(denoiser, monkeypatch, lambda noisy: size * centre(clean, mask) + 0.0 * noisy)
+    stepped = denoiser.step(graph, clean, sigma, shift)
+    apart = (stepped - shift).abs().amax((-1, -2))
+    assert (apart[[0, 1, 3]] > 0.1).all()
+    assert (apart[[2, 4, 5]] == 0).all()
+
+
 def test_only_starts_cost_a_power_of_their_loss(denoiser: Denoiser, sample: Sample) -> None:
     graph, clean, root, sigma, eps = sample
     denoiser.double()
