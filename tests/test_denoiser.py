@@ -231,6 +231,7 @@ def test_a_step_from_shifted_positions_is_a_single_step_of_the_sampler(
 ) -> None:
     graph, clean, _, sigma, eps = sample
     in_double(monkeypatch)
+    monkeypatch.setattr("confgen.denoiser.LOST", math.inf)
     mask = graph.mask.repeat_interleave(3, 0)
     shift = 0.3 * centre(eps, mask)
     shift[1::2] = torch.nan
