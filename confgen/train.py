@@ -64,6 +64,7 @@ class Trainer:
         self._kept = [parameter.grad for parameter in self.denoiser.parameters() if parameter.grad is not None]
         graphs = recipe.optim.graphs and device.type == "cuda"
         self.gradients = Captured(self._gradients) if graphs else self._gradients
+        self.move = Captured(self._move) if graphs else self._move
         self.step = self.samples = 0
         self.bad_steps = torch.zeros((), device=device)
         self.seconds = 0.0
@@ -88,11 +89,14 @@ class Trainer:
     def _stepped(self, batch: Batch) -> Batch:
         """The batch with its starts moved by the network as it is now."""
         for _ in range(batch.stepped):
-            assert batch.shift is not None
-            with self._precision():
-                shift = self.denoiser.step(batch.graph, batch.clean, batch.sigma, batch.shift)
-            batch = replace(batch, shift=shift)
+            batch = replace(batch, shift=self.move(batch)["shift"])
         return batch
+
+    def _move(self, batch: Batch) -> dict[str, Tensor]:
+        """The shifts of a batch after a step of the network."""
+        assert batch.shift is not None
+        with self._precision():
+            return {"shift": self.denoiser.step(batch.graph, batch.clean, batch.sigma, batch.shift)}
 
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16) if self.recipe.optim.bf16 else nullcontext()

@@ -78,6 +78,18 @@ def test_recorded_steps_are_those_run_as_usual(packs: tuple[Pack, Pack], tiny: d
     assert again > 20
 
 
+def test_recorded_moves_of_starts_are_those_run_as_usual(packs: tuple[Pack, Pack], tiny: dict[str, Any]) -> None:
+    with torch.cuda.stream(torch.cuda.Stream()):
+        usual, recorded = (trainer_of(tiny, CUDA, graphs=graphs) for graphs in (False, True))
+        recorded.denoiser.load_state_dict(usual.denoiser.state_dict())
+        for batch in batches_of(packs[1], 20):
+            shift = 0.3 * torch.randn_like(batch.clean)
+            shift[1::2] = torch.nan
+            begun = replace(batch, shift=shift, stepped=1)
+            first, second = (trainer.move(begun)["shift"] for trainer in (usual, recorded))
+            torch.testing.assert_close(first, second, equal_nan=True, rtol=1e-3, atol=1e-4)
+
+
 def test_training_learns_there(pack_file: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
     text = f'[[data.sets]]\npath = "{pack_file}"\n[batch]\npairs = 2000\n[optim]\nsteps = 60\nlr = 3e-3\nwarmup = 2\n'
     text += "log_every = 20\n[model]\n" + "".join(f"{key} = {value}\n" for key, value in tiny.items())
