@@ -233,3 +233,23 @@ def test_what_cannot_be_embedded_is_sampled_from_noise_whatever_its_minima_were_
     assert made.startless == {0}
     assert np.isfinite(made.pos).all()
     assert all(names != ["missing"] for names in made.failed)
+
+
+@pytest.mark.parametrize(("smiles", "start", "times"), [
+    ("C1CCCCCCCCCCC1", "mmff94s", 2.0), ("C1CCCCCCCCCCC1", "etkdg", 1.0), ("CC1CCCCC1", "mmff94s", 1.0),
+])  # fmt: skip
+def test_minima_with_large_rings_start_from_twice_the_level(
+    smiles: str, start: str, times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = []
+
+    def propose(*args: Any, **options: Any) -> np.ndarray:
+        levels.append(args[4].sigma)
+        return true_propose(*args, **options)
+
+    true_propose = drafts.propose
+    monkeypatch.setattr(drafts, "propose", propose)
+    chosen = settings(2, start)
+    mol = read_molecule(smiles)
+    sample_wrong(blank(mol, 2), [mol], shipped(), chosen, 0, None)
+    assert levels == [times * chosen.start.sigma]
