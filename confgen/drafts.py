@@ -33,9 +33,9 @@ COOLING = 4.0  # by which the noise level that a start from coordinates is taken
 # be turned, so many came out valid: 38, 40, 41, 47 and 44 from 0.15, 0.3, 0.5, 1 and 2; with noise 39, 41, 46, 43, 27.
 SMOOTHING = StartSettings(sigma=1.0, noise=0.0)
 SMOOTHING_STEPS = 5
-# Times the level that minima are taken to be at, where they have large rings. At its usual level the weights have been
-# shown minima, but of hardly any such ring, which they leave as they are; at twice that they look for what is likely. Of
-# nine macrocycles with 30 references each: COV-R 42.6% (once 32.0%, 2.8 times 30.7%), AMR-R 0.87 angstrom (0.97, 0.98).
+# Times the level that minima are taken to be at, where they have large rings. At its usual level the weights have seen
+# minima, but of hardly any such ring, which they leave as they are; at twice that they look for what is likely. Of nine
+# macrocycles with 30 references each: COV-R 42.6% (once 32.0%, 2.8 times 30.7%), AMR-R 0.87 angstrom (0.97, 0.98).
 LARGE_RING_LEVEL = 2.0
 TURNED = -1000  # plus the attempt, in its place, so that these seeds are no others'
 CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
