@@ -98,8 +98,22 @@ def test_samples_on_the_way_to_starts_are_learned_from(config: MakeConfig, ensem
 
 
 def test_starts_that_the_network_has_moved_are_learned_from(
-    config: MakeConfig, ensemble_file: Path, tmp_path: Path
+    config: MakeConfig, ensemble_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    true_step, true_loss = Denoiser.step, Denoiser.loss
+    moved: list[torch.Tensor] = []
+    shown: list[Any] = []
+
+    def step(denoiser: Denoiser, *args: Any) -> torch.Tensor:
+        moved.append(true_step(denoiser, *args))
+        return moved[-1]
+
+    def loss(denoiser: Denoiser, *args: Any) -> Any:
+        shown.append(args[-1])
+        return true_loss(denoiser, *args)
+
+    monkeypatch.setattr(Denoiser, "step", step)
+    monkeypatch.setattr(Denoiser, "loss", loss)
     recipe = config(path=ensemble_file, steps=60, warmup=5, log_every=10)
     noise = "starts = true\n[noise]\nstarts = 1.0\nstart_path = 0.0\nstart_steps = 2\n[model]"
     recipe.write_text(f'[data]\ncache = "{tmp_path}"\nworkers = 1\n' + recipe.read_text().replace("[model]", noise))
@@ -107,6 +121,8 @@ def test_starts_that_the_network_has_moved_are_learned_from(
     losses = [entry["loss"] for entry in entries(tmp_path / "run")]
     assert losses[-1] < 0.8 * losses[0]
     assert all(bool(value.isfinite().all()) for value in trainer.average.values())
+    assert 30 < len(moved) < 90  # one for each batch on average
+    assert 25 < sum(any(shift is own for own in moved) for shift in shown) < 55  # two batches of three
 
 
 def test_a_pack_without_the_starts_asked_for_is_an_input_error(config: MakeConfig, tmp_path: Path) -> None:
