@@ -91,7 +91,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The `config.json` of a weights folder. WeightsError if it is missing or damaged."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config["network"], config["config"], config["sha256"][:12]
+        _refuse_other_kinds(config)
     except OSError as error:
         raise WeightsError(
             f"{folder}: config.json cannot be read ({error.strerror}); is it a weights folder?"
@@ -100,6 +100,16 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"{folder}/config.json: damaged ({error}); install the weights again") from error
     assert isinstance(config, dict)
     return config
+
+
+def _refuse_other_kinds(config: dict[str, Any]) -> None:
+    """TypeError or KeyError unless what everyone relies on is there and of its kind."""
+    for key, kind in {"network": str, "sha256": str, "config": dict}.items():
+        if not isinstance(config[key], kind):
+            raise TypeError(f"{key} is {config[key]!r}")
+    for key in ("sampling", "training"):
+        if not isinstance(config.get(key, {}), dict):
+            raise TypeError(f"{key} is {config[key]!r}")
 
 
 def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:

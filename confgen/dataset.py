@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,7 @@ class Pack:
     starts (sum S N, 3) float32, ends (sum S,) int16: where generation would start, and the conformer that each leads
     to, see `pairing`; none if they were not asked for.
     torsions: of all conformers.
+    left_out: rows of the file that are not in it, and why.
     """
 
     atoms: Tensor
@@ -51,6 +53,7 @@ class Pack:
     centres: Tensor
     wanted: Tensor
     torsions: TorsionLibrary
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path, device: str | torch.device = "cpu") -> Pack:
@@ -62,7 +65,8 @@ class Pack:
                     raise InputError(f"{path}: not a pack of this version; delete it and let it be made again")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 moved = {name: tensor if name in ON_HOST else tensor.to(device) for name, tensor in tensors.items()}
-                return cls(**moved, torsions=TorsionLibrary.from_bytes(notes["torsions"].encode()))
+                torsions = TorsionLibrary.from_bytes(notes["torsions"].encode())
+                return cls(**moved, torsions=torsions, left_out=tuple(json.loads(notes.get("left_out", "[]"))))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: cannot be read as a pack ({error}); delete it and let it be made again"

@@ -17,7 +17,7 @@ from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.flexibility import num_confs_auto
 from confgen.isomers import enumerate_stereo, unspecified
-from confgen.molecule import label, with_positions
+from confgen.molecule import label, prepared, with_positions
 from confgen.options import settings_for, with_options
 from confgen.rounds import Account, Task, make
 from confgen.settings import GenerateSettings
@@ -66,9 +66,10 @@ class Generator:
         self.settings = settings if settings is not None else settings_for(weights.sampling, None, {})
 
     def generate(self, mol: Chem.Mol, **changes: Any) -> Ensemble:
-        """The ensemble of one molecule (all hydrogens explicit, as from `read_molecule`).
+        """The ensemble of one molecule, an RDKit molecule as from `read_molecule`; hydrogens that it lacks are added.
 
-        changes: options for this call, by the names in `options.OPTIONS`: those of the command line, with `_` for `-`.
+        changes: options for this call, by the names in `options.OPTIONS`: those of the command line with `_` for `-`,
+                 but for `timeout_s` and `temperature_k`.
         Raises MoleculeError if the molecule cannot be done, or if stereo="enumerate" finds several stereoisomers (use
         `generate_many`), and CannotStart for options that do not exist or make no sense.
         """
@@ -82,8 +83,13 @@ class Generator:
     def generate_many(self, mols: Iterable[Chem.Mol], **changes: Any) -> Iterator[Ensemble]:
         """Ensembles in the order of the molecules; one that fails is an Ensemble with `error`, and the rest go on."""
         settings = with_options(self.settings, changes)
-        for mol in mols:
-            yield from ensembles_of(mol, self.weights, settings)
+        for number, mol in enumerate(mols, start=1):
+            try:
+                ready = prepared(mol, f"molecule {number}")
+            except MoleculeError as error:
+                yield Ensemble(None, "", f"molecule {number}", settings.seed, self.weights.name, error=error)
+                continue
+            yield from ensembles_of(ready, self.weights, settings)
 
 
 def load(weights: str = checkpoint.DEFAULT, device: str = "auto", preset: str | None = None) -> Generator:

@@ -120,6 +120,22 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
     return _complete(mol, name or _title(mol), origin, where)
 
 
+def prepared(mol: object, where: str) -> Mol:
+    """The molecule as it is if it can be worked on, or what `prepare` makes of one that lacks hydrogens or the rest.
+
+    Raises: MoleculeError as `prepare` does, and for what is no molecule; `where` says which one that is.
+    """
+    if mol is None:
+        raise MoleculeError(f"{where}: is None, which is what RDKit gives for a SMILES that it cannot read; {FIX}")
+    if not isinstance(mol, Mol):
+        kind = type(mol).__name__
+        raise MoleculeError(f"{where}: is of type {kind}, not an RDKit molecule; make one with confgen.read_molecule")
+    unready = mol.GetNumAtoms() == 0 or mol.HasQuery() or mol.NeedsUpdatePropertyCache()
+    if unready or any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
+        return prepare(mol, origin=mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else where)
+    return mol
+
+
 def positions(mol: Mol) -> NDArray[np.float64]:
     """Positions of all conformers in their order, (K, N, 3) angstrom."""
     stacked = np.array([conformer.GetPositions() for conformer in mol.GetConformers()], np.float64)

@@ -7,6 +7,8 @@ memory-mapped at every later start and small enough to be kept on a GPU.
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -51,7 +53,11 @@ def packed(source: Path, cache: Path, workers: int = 2, *, starts: bool = False)
     digest = hashlib.sha256(f"{FORMAT}{content}{'starts' * starts}".encode()).hexdigest()[:12]
     target = cache / f"{source.stem}-{digest}.pack"
     if not target.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"cannot be made ({error.strerror})"
+            raise InputError(f"{cache}: {reason}; name another folder as data.cache") from error
         _write_pack(source, target, workers, starts=starts)
     return target
 
@@ -67,21 +73,27 @@ class _Part:
 def _write_pack(source: Path, target: Path, workers: int, *, starts: bool) -> None:
     chunks = (batch.to_pylist() for batch in read_batches(source, CHUNK))
     parts: list[_Part] = []
-    dropped = 0
+    left_out: list[str] = []
+    row = itertools.count(1)
     with ProcessPoolExecutor(workers) as pool, tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar:
         for done in pool.map(partial(_pack_rows, starts=starts), chunks):
             bar.update(len(done))
-            dropped += sum(isinstance(part, str) for part in done)
-            parts += [part for part in done if not isinstance(part, str)]
+            for part, number in zip(done, row):  # noqa: B905 (the count goes on with the next chunk)
+                if isinstance(part, str):
+                    left_out.append(f"row {number}: {part}")
+                else:
+                    parts.append(part)
     if not parts:
-        raise InputError(f"{source}: no molecule could be packed; see the columns that `confgen train` documents")
+        reason = f" ({left_out[0]})" if left_out else ""
+        raise InputError(f"{source}: no molecule could be packed{reason}; see `confgen data convert`")
     arrays = {name: torch.from_numpy(np.concatenate([part.arrays[name] for part in parts])) for name in parts[0].arrays}
     offsets = {}
     for name, key in OFFSETS.items():
         counts = torch.tensor([0] + [len(part.arrays[key]) for part in parts])
         offsets[name] = counts.cumsum(0)
     notes = {
-        "format": FORMAT, "source": source.name, "molecules": str(len(parts)), "dropped": str(dropped),
+        "format": FORMAT, "source": source.name, "molecules": str(len(parts)),
+        "left_out": json.dumps(left_out),
         "torsions": together(part.torsions for part in parts).to_bytes(least=0).decode(),
     }  # fmt: skip
     temporary = target.with_suffix(".tmp")
@@ -101,8 +113,9 @@ def _pack_row(row: dict[str, Any], *, starts: bool) -> _Part | str:
         mol, pos = read_row(row)
     except (TypeError, ValueError) as error:
         return str(error)
-    if pos.size == 0 or not np.isfinite(pos).all():
-        return "no positions, or some that are not finite"
+    pos = pos[np.isfinite(pos).all(axis=(1, 2))]
+    if pos.size == 0:
+        return "has no conformer with finite positions"
     if len(Chem.GetMolFrags(mol)) > 1:
         return "more than one fragment"
     mol = stereo_from_positions(mol, pos[0])

@@ -8,174 +8,28 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from confgen import checkpoint
-from confgen.capture import Captured
-from confgen.card import write_card
 from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
-from confgen.errors import ConfgenError, InputError, OutputError, WeightsError
-from confgen.mixture import Batch, Mixture
+from confgen.errors import CannotStart, InputError, OutputError
+from confgen.mixture import Mixture
 from confgen.packing import packed
 from confgen.recipe import Recipe, read_recipe
-from confgen.torsions import TorsionLibrary, together
+from confgen.torsions import together
+from confgen.trainer import Trainer
 
-MAX_BAD_STEPS = 20
-
-
-class Diverged(ConfgenError):
-    """Training produced numbers that are not finite, again and again; the last good checkpoint is on disk."""
-
-
-class Trainer:
-    """The state of a run: denoiser, averaged weights, optimiser, step and samples seen.
-
-    torsions: the library that goes with the weights, None for none.
-    """
-
-    def __init__(self, recipe: Recipe, device: torch.device, torsions: TorsionLibrary | None = None) -> None:
-        self.recipe, self.device, self.torsions = recipe, device, torsions
-        torch.manual_seed(recipe.optim.seed)
-        self.denoiser = Denoiser(recipe.network, **recipe.config).to(device)
-        self.average = {name: value.detach().clone().float() for name, value in self.denoiser.named_parameters()}
-        matrices = [p for p in self.denoiser.parameters() if p.dim() > 1]
-        others = [p for p in self.denoiser.parameters() if p.dim() <= 1]
-        groups: list[dict[str, Any]] = [
-            {"params": matrices, "weight_decay": recipe.optim.weight_decay},
-            {"params": others},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.optim.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-        if recipe.optim.compile:  # one layer stands for all of them: they are the same code
-            for layer in self.denoiser.network.layers:
-                layer.compile(dynamic=True)
-        for parameter in self.denoiser.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        self._kept = [parameter.grad for parameter in self.denoiser.parameters() if parameter.grad is not None]
-        graphs = recipe.optim.graphs and device.type == "cuda"
-        self.gradients = Captured(self._gradients) if graphs else self._gradients
-        self.move = Captured(self._move) if graphs else self._move
-        self.step = self.samples = 0
-        self.bad_steps = torch.zeros((), device=device)
-        self.seconds = 0.0
-        self.begun_with: dict[str, Any] = {}
-
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the optimiser; what comes back stays on the device until it is logged."""
-        optim = self.recipe.optim
-        for group in self.optimizer.param_groups:
-            group["lr"] = optim.lr * optim.factor(self.step, self.seconds)
-        losses = self.gradients(self._stepped(batch))
-        norm = clip_grad_norm_(self.denoiser.parameters(), optim.clip)
-        bad = ~torch.isfinite(norm)  # the clip has turned every gradient into NaN: leave the weights alone
-        self.optimizer.found_inf = bad.float()  # type: ignore[attr-defined] # what torch's own scaler sets, too
-        self.optimizer.step()
-        self._average()
-        self.bad_steps = (self.bad_steps + 1) * bad
-        self.step += 1
-        self.samples += len(batch.clean)
-        return losses | {"norm": norm.detach()}
-
-    def _stepped(self, batch: Batch) -> Batch:
-        """The batch with its starts moved by the network as it is now."""
-        for _ in range(batch.stepped):
-            batch = replace(batch, shift=self.move(batch)["shift"])
-        return batch
-
-    def _move(self, batch: Batch) -> dict[str, Tensor]:
-        """The shifts of a batch after a step of the network."""
-        assert batch.shift is not None
-        with self._precision():
-            return {"shift": self.denoiser.step(batch.graph, batch.clean, batch.sigma, batch.shift)}
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16) if self.recipe.optim.bf16 else nullcontext()
-
-    def _gradients(self, batch: Batch) -> dict[str, Tensor]:
-        """The mean losses of a batch; leaves their gradients in the parameters, in the memory that these have."""
-        torch._foreach_zero_(self._kept)
-        with self._precision():
-            losses, parts = self.denoiser.loss(
-                batch.graph, batch.clean, batch.root, batch.sigma, batch.eps, self.recipe.loss, batch.shift
-            )
-        loss = losses.mean()
-        loss.backward()
-        return {"loss": loss.detach()} | {name: part.mean().detach() for name, part in parts.items()}
-
-    def check(self) -> None:
-        """Raises Diverged if the last steps were not finite. Waits for the device, so not to be asked every step."""
-        if self.bad_steps > MAX_BAD_STEPS:
-            raise Diverged(f"step {self.step}: {int(self.bad_steps)} steps in a row were not finite; lower optim.lr")
-
-    def _average(self) -> None:
-        """Moves the averaged weights on; the average is short at the start of a run, when weights change fast."""
-        decay = min(self.recipe.optim.ema, (1 + self.step) / (10 + self.step))
-        live = [p.detach() for p in self.denoiser.parameters()]
-        torch._foreach_lerp_(list(self.average.values()), live, 1 - decay)
-
-    def averaged(self) -> Denoiser:
-        """A denoiser with the averaged weights, in evaluation mode."""
-        copy = Denoiser(self.recipe.network, **self.recipe.config).to(self.device)
-        copy.load_state_dict(self.average)
-        return copy.eval().requires_grad_(False)
-
-    def begin_with(self, weights: str) -> None:
-        """Takes over trained weights, a name or a folder, both as they are and as the average.
-
-        They may have fewer layers: new ones follow the old and change nothing at first, since the steps that a layer
-        adds are zero to begin with.
-        """
-        given = checkpoint.load(weights, self.device)
-        own, others = vars(self.denoiser.network.config), vars(given.denoiser.network.config)
-        if given.denoiser.name != self.denoiser.name or own | {"layers": 0} != others | {"layers": 0}:
-            raise WeightsError(f"{weights}: made for another network or size; give the same [model] in the config")
-        if own["layers"] < others["layers"]:
-            raise WeightsError(f"{weights}: has {others['layers']} layers; give as many in [model], or more")
-        self.denoiser.load_state_dict(self.denoiser.state_dict() | given.denoiser.state_dict())
-        self.begun_with = {"sha256": given.sha256, "samples": given.samples}
-        self.average = {name: value.detach().clone() for name, value in self.denoiser.named_parameters()}
-
-    def save(self, run: Path) -> None:
-        """Writes `last.pt` and `weights/`, whole or not at all."""
-        state = {
-            "model": self.denoiser.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
-            "step": self.step, "samples": self.samples, "seconds": self.seconds,
-            "begun_with": self.begun_with,
-        }  # fmt: skip
-        torch.save(state, run / "last.tmp")
-        (run / "last.tmp").replace(run / "last.pt")
-        story = {
-            "steps": self.step,
-            "samples": self.samples + self.begun_with.get("samples", 0),
-            "seconds": round(self.seconds),
-            "torch": torch.__version__,
-        }
-        if self.begun_with:
-            story["begun_with"] = self.begun_with["sha256"]
-        checkpoint.save(run / "weights", self.denoiser, self.average, self.recipe.sampling, story, self.torsions)
-        write_card(run / "weights", self.recipe)
-
-    def restore(self, run: Path) -> None:
-        """Goes back to where `last.pt` was written."""
-        state = torch.load(run / "last.pt", map_location=self.device, weights_only=True)
-        try:
-            self.denoiser.load_state_dict(state["model"])
-        except RuntimeError as error:
-            raise InputError(f"{run}: was trained with another [model]; give it the config that began it") from error
-        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
-        self.begun_with = state.get("begun_with", {})
+TOLD = 3  # molecules of a set that are left out, of which it is told why
 
 
 def load_packs(recipe: Recipe, device: torch.device) -> list[Pack]:
@@ -200,33 +54,68 @@ def train(
     max_minutes: float | None = None,
     validate: Validate | None = None,
     progress: bool | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Trainer:
     """Trains as the TOML file says, into the folder `run`; returns the trainer at its last step.
 
-    resume:       go on from `run/last.pt`; the data come in the order they would have had.
-    init:         weights (a name or a folder) to start a new run from, with a fresh optimiser; no part of a resume.
+    resume:       go on from `run/last.pt` if it is there; the data come in the order they would have had.
+    init:         weights (a name or a folder) to start a new run from, with a fresh optimiser. A run that is gone on
+                  with must have begun with the same.
     max_minutes:  stop, with everything saved, after that time in this call.
     validate:     figures of the averaged weights, logged every `optim.validate_every` steps.
+    tell:         called with each line that a user should see.
     Raises InputError for a bad config or data, WeightsError if `init` is not of this network, OutputError if the run
-    exists and `resume` is off, Diverged.
+    exists and `resume` is off or it cannot be written, CannotStart for less than no time, Diverged.
     """
     recipe = read_recipe(config)
-    if (run / "last.pt").exists() and not resume:
+    if max_minutes is not None and not max_minutes >= 0:
+        raise CannotStart(f"max_minutes is {max_minutes}; give 0 or more, or leave it out")
+    known = (run / "last.pt").exists()
+    if known and not resume:
         raise OutputError(f"{run}: holds a run already; pass --resume to go on with it, or choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.toml").write_bytes(config.read_bytes())
+    _refuse_unwritable(run)
+    say = tell or (lambda _: None)
+    if resume and not known:
+        say(f"{run}: holds no run to go on with, so one is begun there")
     device = torch.device(device)
     packs = load_packs(recipe, device)
+    for pack, entry in zip(packs, recipe.sets, strict=True):
+        if pack.left_out:
+            say(f"note: {entry.path}: {len(pack.left_out)} of its rows are left out: {'; '.join(pack.left_out[:TOLD])}"
+                f"{' ...' if len(pack.left_out) > TOLD else ''}")  # fmt: skip
     mixture = Mixture(packs, [s.weight for s in recipe.sets], recipe.batch, recipe.noise)
     counted = [pack.torsions for pack, s in zip(packs, recipe.sets, strict=True) if s.torsions]
     trainer = Trainer(recipe, device, together(counted) if counted else None)
-    if resume and (run / "last.pt").exists():
+    if known:
         trainer.restore(run)
+        _refuse_other_beginning(trainer, run, init)
     elif init is not None:
         trainer.begin_with(init)
+    (run / "config.toml").write_bytes(config.read_bytes())
+    if not known:
+        trainer.save(run)  # or a run that is stopped early would forget what it began with
     with _own_stream(device):
         _loop(trainer, mixture, run, max_minutes, validate, progress)
     return trainer
+
+
+def _refuse_unwritable(run: Path) -> None:
+    """Makes the folder of a run. OutputError, before anything is computed, if nothing can be written there."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        writable = os.access(run, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise OutputError(f"{run}: no folder that can be written to; choose another")
+
+
+def _refuse_other_beginning(trainer: Trainer, run: Path, init: str | None) -> None:
+    """InputError if a run that is gone on with began with other weights than it is told to."""
+    began = trainer.begun_with.get("sha256")
+    if init is not None and checkpoint.read_config(checkpoint.find(init))["sha256"] != began:
+        what = f"weights of sha256 {began[:12]}" if began else "none"
+        raise InputError(f"{run}: began with {what}, not with {init}; leave --init out, or choose another folder")
 
 
 def _own_stream(device: torch.device) -> AbstractContextManager[Any]:

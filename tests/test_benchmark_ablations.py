@@ -25,7 +25,7 @@ from confgen.dataset import Pack
 from confgen.errors import CannotStart
 from confgen.models.dense import DenseGraph
 from confgen.recipe import OptimSettings
-from confgen.train import Diverged
+from confgen.trainer import Diverged
 
 APP = typer.Typer()
 APP.command()(ablations.main)

@@ -232,7 +232,18 @@ def test_a_bad_row_is_dropped_and_the_rest_packed(
     case: str, tmp_path: Path, ensemble_rows: Rows, rows_file: WriteRows
 ) -> None:
     source = rows_file(tmp_path / "a.parquet", [BAD_ROWS[case](ensemble_rows[0]), *ensemble_rows[1:3]])
-    assert len(Pack.load(packed(source, tmp_path, 1)).sizes) == 2
+    pack = Pack.load(packed(source, tmp_path, 1))
+    assert len(pack.sizes) == 2
+    [reason] = pack.left_out
+    assert reason.startswith("row 1: ")
+
+
+def test_conformers_that_are_not_finite_are_left_out(tmp_path: Path, row_of: RowOf, rows_file: WriteRows) -> None:
+    row = row_of("CCO", 3)
+    row["positions"][3 * row["num_atoms"] + 1] = float("nan")
+    pack = Pack.load(packed(rows_file(tmp_path / "a.parquet", [row]), tmp_path, 1))
+    assert pack.num_confs.tolist() == [2]
+    assert pack.left_out == ()
 
 
 def test_a_set_in_which_every_molecule_is_branched_is_packed(

@@ -284,6 +284,27 @@ def test_a_molecule_that_fails_does_not_end_the_batch(good: Callable[..., Genera
     assert [ensemble.error is None for ensemble in ensembles] == [True, False, True]
 
 
+def test_what_is_no_molecule_does_not_end_the_batch_and_is_named(good: Callable[..., Generator]) -> None:
+    fine, query = read_molecule("CCO"), Chem.MolFromSmarts("[C,N]C")
+    given: list[Any] = [fine, None, "CCO", Chem.Mol(), query, fine]
+    ensembles = list(good("CCO").generate_many(given, num_confs=1))
+    assert [ensemble.error is None for ensemble in ensembles] == [True, False, False, False, False, True]
+    reasons = ["is None", "is of type str", "there are no atoms", "is a dummy, an R group or a query"]
+    for number, reason in enumerate(reasons, start=2):
+        error = str(ensembles[number - 1].error)
+        assert error.startswith(f"molecule {number}: ")
+        assert reason in error
+
+
+@pytest.mark.parametrize("sanitize", [True, False])
+def test_hydrogens_that_a_molecule_lacks_are_added(sanitize: bool, good: Callable[..., Generator]) -> None:
+    mol = Chem.MolFromSmiles("CCO", sanitize=sanitize)
+    ensemble = good("CCO").generate(mol, num_confs=1)
+    assert ensemble.mol is not None
+    assert ensemble.mol.GetNumAtoms() == 9
+    assert mol.GetNumAtoms() == 3
+
+
 def test_molecules_are_taken_one_at_a_time(good: Callable[..., Generator]) -> None:
     taken = []
 

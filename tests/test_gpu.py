@@ -16,7 +16,8 @@ from confgen.mixture import Batch, BatchSettings, Mixture, NoiseSettings
 from confgen.molecule import positions, read_molecule
 from confgen.recipe import OptimSettings, Recipe, SetSettings
 from confgen.rmsd import rmsd_heavy_matrix
-from confgen.train import Trainer, train
+from confgen.train import train
+from confgen.trainer import Trainer
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")]
 CUDA = torch.device("cuda")

@@ -54,6 +54,22 @@ UNCHECKED = {
     "no vectors": (SETS + "[model]\nvectors = 0", "model.vectors"),
     "heads that do not divide the width": (SETS + "[model]\nheads = 7", "model.heads"),
     "unknown setting of the sampler": (SETS + "[sampling]\nstepps = 32", "sampling.stepps"),
+    "a sampler that is a number": (SETS + "[sampling]\nsampler = 3", "sampling.sampler"),
+    "a sampler that there is none of": (SETS + "[sampling]\nsampler = 'euler'", "unknown sampler 'euler'"),
+    "a start that there is none of": (SETS + "[sampling]\nstart = 'foo'", "start is 'foo'"),
+    "text for the steps of a start": (SETS + "[sampling.mmff94s]\nnum_steps = 'x'", "sampling.mmff94s.num_steps"),
+    "no steps from a start": (SETS + "[sampling.etkdg]\nnum_steps = 0", "for the start etkdg"),
+    "a negative rate": (SETS + "[optim]\nlr = -1", "optim.lr is -1"),
+    "a rate that is no number": (SETS + "[optim]\nlr = nan", "optim.lr is nan"),
+    "a seed too large": (SETS + "[optim]\nseed = 99999999999999999999", "optim.seed"),
+    "gradients turned round": (SETS + "[optim]\nclip = -1", "optim.clip"),
+    "an average of the future": (SETS + "[optim]\nema = 1.5", "optim.ema"),
+    "weights that grow": (SETS + "[optim]\nweight_decay = -1", "optim.weight_decay"),
+    "a weight that is no number": (SETS + "weight = nan", "data.sets.weight"),
+    "noise that is no number": (SETS + "[noise]\nlog_mean = nan", "noise.log_mean"),
+    "less than no spread": (SETS + "[noise]\nlog_std = -1", "noise.log_std"),
+    "a part of the loss that is wanted large": (SETS + "[loss]\nlocal = -1", "loss.local"),
+    "nobody to validate on": (SETS + "[validation]\npath = 'v.parquet'\nmolecules = 0", "validation.molecules"),
 }
 
 

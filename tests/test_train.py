@@ -14,11 +14,12 @@ import torch
 from confgen import checkpoint
 from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
-from confgen.errors import InputError, OutputError, WeightsError
+from confgen.errors import CannotStart, InputError, OutputError, WeightsError
 from confgen.mixture import Batch, Mixture
 from confgen.recipe import read_recipe
 from confgen.torsions import LEAST
-from confgen.train import Diverged, Trainer, train
+from confgen.train import train
+from confgen.trainer import Diverged, Trainer
 
 MakeConfig = Callable[..., Path]
 OPTIM = {"steps": 6, "lr": 0.003, "warmup": 2, "ema": 0.9, "bf16": "false", "log_every": 2, "save_every": 3}
@@ -196,6 +197,76 @@ def test_weights_tell_all_samples_and_what_they_began_with(config: MakeConfig, t
     assert told["begun_with"] == checkpoint.read_config(tmp_path / "first/weights")["sha256"]
 
 
+def test_a_run_stopped_before_its_first_checkpoint_remembers_what_it_began_with(
+    config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(config(steps=3), tmp_path / "first", progress=False)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "train_step", interrupted)
+        train(config(), tmp_path / "second", init=str(tmp_path / "first"), progress=False)
+    train(config(), tmp_path / "second", resume=True, progress=False)
+    told = checkpoint.read_config(tmp_path / "second/weights")["training"]
+    assert told["begun_with"] == checkpoint.read_config(tmp_path / "first/weights")["sha256"]
+
+
+def test_a_run_is_not_gone_on_with_from_other_weights(config: MakeConfig, tmp_path: Path) -> None:
+    for run in ("first", "second"):
+        train(config(steps=len(run) - 4), tmp_path / run, progress=False)
+    train(config(), tmp_path / "run", init=str(tmp_path / "first"), max_minutes=0, progress=False)
+    with pytest.raises(InputError, match="leave --init out"):
+        train(config(), tmp_path / "run", resume=True, init=str(tmp_path / "second"), progress=False)
+    again = train(config(), tmp_path / "run", resume=True, init=str(tmp_path / "first"), max_minutes=0, progress=False)
+    assert again.step == 2
+
+
+def test_a_config_that_cannot_go_on_with_a_run_leaves_its_own_there(config: MakeConfig, tmp_path: Path) -> None:
+    recipe = config(steps=1)
+    train(recipe, tmp_path / "run", progress=False)
+    before = (tmp_path / "run/config.toml").read_bytes()
+    recipe.write_text(recipe.read_text().replace("width = 32", "width = 64", 1))
+    with pytest.raises(InputError, match="another"):
+        train(recipe, tmp_path / "run", resume=True, progress=False)
+    assert (tmp_path / "run/config.toml").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_an_input_error(config: MakeConfig, tmp_path: Path) -> None:
+    train(config(steps=1), tmp_path / "run", progress=False)
+    last = tmp_path / "run/last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(InputError, match="cannot be read") as error:
+        train(config(), tmp_path / "run", resume=True, progress=False)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_output_error(config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(OutputError, match="choose another"):
+        train(config(), tmp_path / "run", progress=False)
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+@pytest.mark.parametrize("minutes", [-1, float("nan")])
+def test_less_than_no_time_is_refused(minutes: float, config: MakeConfig, tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="max_minutes"):
+        train(config(), tmp_path / "run", max_minutes=minutes, progress=False)
+
+
+def test_rows_that_are_left_out_are_told_of(
+    config: MakeConfig, tmp_path: Path, ensemble_rows: Any, rows_file: Any
+) -> None:
+    bad = [ensemble_rows[0] | {"smiles": "C1CC"}, ensemble_rows[1] | {"num_atoms": 3}]
+    source = rows_file(tmp_path / "some.parquet", [bad[0], ensemble_rows[2], bad[1], *ensemble_rows[2:4]])
+    told: list[str] = []
+    train(config(source, steps=1), tmp_path / "run", progress=False, tell=told.append)
+    [line] = told
+    assert f"{source}: 2 of its rows are left out: row 1: " in line
+    assert "; row 3: " in line
+
+
 def test_weights_of_another_size_cannot_begin_a_run(config: MakeConfig, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="another network or size"):
         train(config(steps=1), tmp_path / "run", init=checkpoint.DEFAULT, progress=False)
@@ -221,8 +292,10 @@ def test_a_run_that_exists_is_not_started_again(config: MakeConfig, tmp_path: Pa
     assert (tmp_path / "run/last.pt").read_bytes() == before
 
 
-def test_resume_starts_where_there_is_nothing_yet(config: MakeConfig, tmp_path: Path) -> None:
-    assert train(config(steps=1), tmp_path / "run", resume=True, progress=False).step == 1
+def test_resume_starts_where_there_is_nothing_yet_and_says_so(config: MakeConfig, tmp_path: Path) -> None:
+    told: list[str] = []
+    assert train(config(steps=1), tmp_path / "run", resume=True, progress=False, tell=told.append).step == 1
+    assert told == [f"{tmp_path / 'run'}: holds no run to go on with, so one is begun there"]
 
 
 def test_time_that_is_up_ends_the_run_with_everything_saved(config: MakeConfig, tmp_path: Path) -> None:
@@ -301,7 +374,7 @@ def test_a_run_that_stays_not_finite_ends_with_one_line(
     config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, set(range(100)))
-    monkeypatch.setattr("confgen.train.MAX_BAD_STEPS", 3)
+    monkeypatch.setattr("confgen.trainer.MAX_BAD_STEPS", 3)
     with pytest.raises(Diverged, match=r"optim\.lr") as error:
         train(config(steps=50, log_every=50), tmp_path / "run", progress=False)
     assert "\n" not in str(error.value)

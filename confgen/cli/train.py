@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from confgen.cli.common import OUTPUT, RUNNING, Device, Progress
-from confgen.cli.console import exits, say
+from confgen.cli.console import counted, exits, say
 
 
 def train(
@@ -34,7 +35,8 @@ def train(
     progress: Progress = None,
 ) -> None:  # fmt: skip
     """Train a network; the folder RUN gets its log, checkpoints and weights."""
-    with exits(f"go on with: confgen train {config} -o {output} --resume"):
+    words = ["confgen", "train", str(config), "-o", str(output), "--resume", *(["--init", init] if init else [])]
+    with exits(f"go on with: {shlex.join(words)}"):
         from confgen.device import choose_device
         from confgen.recipe import read_recipe
         from confgen.train import train as run
@@ -49,5 +51,6 @@ def train(
             max_minutes=max_minutes,
             validate=validator(read_recipe(config)),
             progress=progress,
+            tell=say,
         )
-        say(f"{trainer.step} steps; generate with --weights {output / 'weights'}")
+        say(f"{counted(trainer.step, 'step')}; generate with --weights {output / 'weights'}")

@@ -42,7 +42,8 @@ from confgen.errors import CannotStart
 from confgen.mixture import Mixture
 from confgen.packing import packed
 from confgen.recipe import OptimSettings, Recipe, read_tables, recipe_of
-from confgen.train import Diverged, Trainer, load_packs
+from confgen.train import load_packs
+from confgen.trainer import Diverged, Trainer
 
 FLOOR = 1e-3  # angstrom; molecules that are right to that cannot be worse by some percent
 COLUMNS = (

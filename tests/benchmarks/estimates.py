@@ -12,7 +12,7 @@ from confgen.dataset import Pack
 from confgen.models.dense import PAIR_FEATURES, DenseGraph
 from confgen.models.geometry import centre
 from confgen.superpose import superposed_rmsd
-from confgen.train import Diverged
+from confgen.trainer import Diverged
 
 SIGMAS = (0.1, 0.3, 1.0, 3.0)  # in the harmonic whitened basis; rising, the distances are looked at in the first
 NOISE_SEED = 20

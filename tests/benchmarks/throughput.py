@@ -26,7 +26,8 @@ from confgen.device import choose_device
 from confgen.errors import CannotStart
 from confgen.mixture import Mixture
 from confgen.recipe import Recipe, read_recipe
-from confgen.train import Trainer, load_packs
+from confgen.train import load_packs
+from confgen.trainer import Trainer
 
 COLUMNS = (
     "width x layers", "parameters", "precision", "threads", "samples / s", "quartiles", "ms / step", "GFLOP / sample",
