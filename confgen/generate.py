@@ -68,8 +68,7 @@ class Generator:
     def generate(self, mol: Chem.Mol, **changes: Any) -> Ensemble:
         """The ensemble of one molecule, an RDKit molecule as from `read_molecule`; hydrogens that it lacks are added.
 
-        changes: options for this call, by the names in `options.OPTIONS`: those of the command line with `_` for `-`,
-                 but for `timeout_s` and `temperature_k`.
+        changes: options for this call, by the names in `options.OPTIONS`: those of the command line, with `_` for `-`.
         Raises MoleculeError if the molecule cannot be done, or if stereo="enumerate" finds several stereoisomers (use
         `generate_many`), and CannotStart for options that do not exist or make no sense.
         """

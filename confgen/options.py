@@ -15,6 +15,7 @@ OF_SAMPLER = {"steps" if field.name == "num_steps" else field.name: field.name f
 OF_START = tuple(field.name for field in fields(StartSettings))
 OF_WHOLE = tuple(field.name for field in fields(GenerateSettings) if field.name not in ("sampler", "start"))
 OPTIONS = (*OF_WHOLE, *OF_SAMPLER, *OF_START)
+ALIASES = {"timeout": "timeout_s", "temperature": "temperature_k"}  # on the command line
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def settings_for(sampling: Mapping[str, Any], preset: str | None, options: Mappi
 
 
 def with_options(settings: GenerateSettings, options: Mapping[str, Any]) -> GenerateSettings:
-    """The settings with some options changed. Raises CannotStart as `settings_for`."""
+    """The settings with some options changed, by their names in OPTIONS or ALIASES. CannotStart as `settings_for`."""
+    options = {ALIASES.get(name, name): value for name, value in options.items()}
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise CannotStart(f"there is no option {unknown[0]!r}; choose from {', '.join(sorted(OPTIONS))}")

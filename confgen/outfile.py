@@ -82,6 +82,8 @@ class OutputFile:
 
     def _open(self) -> BinaryIO:
         if self._is_stdout:
+            if sys.stdout is None:  # how Python says that it was begun without one
+                raise OutputError("-: standard output is closed; name a file")
             sys.stdout.flush()
             return sys.stdout.buffer
         self._target = self._target.resolve()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any, Literal
 
 from confgen.calculation import Method
@@ -16,6 +17,7 @@ from confgen.template import Template
 
 START_VALUES = [field.name for field in fields(StartSettings) if field.name != "start"]
 SCORING = "mmff94s"  # energies where a choice needs them and nothing is to be relaxed
+MOST_CONFORMERS = 1_000_000  # of a molecule: they are held in memory
 STEREO_POLICIES = ("any", "enumerate", "error")
 
 
@@ -60,8 +62,7 @@ class GenerateSettings:
     start: StartSettings = StartSettings()
 
     def __post_init__(self) -> None:
-        if not (self.num_confs == "auto" or (isinstance(self.num_confs, int) and self.num_confs >= 1)):
-            raise CannotStart(f"num_confs is {self.num_confs!r}; ask for at least 1 conformer, or for 'auto'")
+        self._refuse_numbers()
         if self.stereo not in STEREO_POLICIES:
             raise CannotStart(f"stereo is {self.stereo!r}; choose one of {', '.join(STEREO_POLICIES)}")
         if self.attempts < 0:
@@ -78,15 +79,30 @@ class GenerateSettings:
             raise CannotStart(f"the energy window is {self.ewindow} kcal/mol; give one above 0, or leave it out")
         if self.select not in WAYS:
             raise CannotStart(f"select is {self.select!r}; choose one of {', '.join(WAYS)}")
-        if not 1 <= self.oversample < math.inf:
-            raise CannotStart(f"oversample is {self.oversample}; give 1 or more")
         by_mmff = self.relax == "none" and (self.needs_energies or self.start.start == "mmff94s")
         check_method(SCORING if by_mmff else self.relax, self.dielectric)
+
+    def _refuse_numbers(self) -> None:
+        """CannotStart for a seed or a number of conformers that is none."""
+        if not (self.num_confs == "auto" or (_is_whole(self.num_confs) and self.num_confs >= 1)):
+            raise CannotStart(f"num_confs is {self.num_confs!r}; ask for at least 1 conformer, or for 'auto'")
+        if not _is_whole(self.seed):
+            raise CannotStart(f"seed is {self.seed!r}; give a whole number")
+        if not 1 <= self.oversample < math.inf:
+            raise CannotStart(f"oversample is {self.oversample}; give 1 or more")
+        if (1 if self.num_confs == "auto" else self.num_confs) * self.oversample > MOST_CONFORMERS:
+            asked = f"{self.num_confs} conformers, {self.oversample:g} made for each of them,"
+            raise CannotStart(f"{asked} are more than the {MOST_CONFORMERS:,} that can be handled; ask for fewer")
 
     @property
     def needs_energies(self) -> bool:
         """Whether conformers are chosen by energy, so that there must be energies even if nothing is relaxed."""
         return self.ewindow is not None or self.select == "energy"
+
+
+def _is_whole(value: object) -> bool:
+    """Whether it is a whole number, of Python or NumPy."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:

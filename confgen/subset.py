@@ -12,6 +12,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.ensembles import JSON_LINES, PICKLES, XYZ, ConformerSet, read_ensembles
+from confgen.errors import InputError
 from confgen.readers import Entry, Record, read_records
 
 
@@ -87,9 +88,12 @@ def _drawn(
 
 
 def _molecules(source: str) -> Iterator[Mol | None]:
-    """The molecules of a file; None for an entry that cannot be read."""
+    """The molecules of a file, or of a SMILES; None for an entry of a file that cannot be read."""
     path = Path(source)
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     ensembles = kind in (".parquet", *PICKLES, *JSON_LINES, *XYZ) or path.is_dir()
     entries: Iterable[ConformerSet | Record] = read_ensembles(path) if ensembles else read_records([source])
-    return (entry.mol for entry in entries)
+    for entry in entries:
+        if entry.mol is None and not ensembles and entry.origin == "argument 1":
+            raise InputError(f"{source}: no such file, nor a SMILES; check the path")
+        yield entry.mol

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
@@ -219,12 +220,14 @@ def test_nothing_to_write_is_said(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(("--timeout", "0"), "timeout"), (("--ewindow", "-1"), "energy window"), (("--exclude", "none.sdf"), "no such"),
+     (("--exclude", "validaton"), "validaton: no such file"), (("none.smi",), "none.smi: no such file"),
      (("--failed", "in.smi"), "is an input")],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(folder: Path, arguments: tuple[str, ...], said: str) -> None:
     result = references("in.smi", *arguments)
     assert (result.exit_code, said in result.stderr) == (2, True)
     assert not (folder / "out.parquet").exists()
+    assert not (folder / "out.parquet.part").exists()
 
 
 def test_another_format_and_an_output_that_exists_are_refused(folder: Path) -> None:
@@ -325,3 +328,50 @@ def test_conformers_without_hydrogens_are_refused(folder: Path) -> None:
     result = confgen("data", "convert", "bare.sdf", "-o", "out.parquet")
     assert (result.exit_code, "hydrogens without coordinates" in result.stderr) == (4, True)
     assert not (folder / "out.parquet").exists()
+
+
+def converted_sdf(*mols: Chem.Mol) -> Result:
+    """`confgen data convert` of the conformers of molecules under one title."""
+    with Chem.SDWriter("in.sdf") as writer:
+        for mol in mols:
+            mol.SetProp("_Name", "ala")
+            for conformer in mol.GetConformers():
+                writer.write(mol, confId=conformer.GetId())
+    return confgen("data", "convert", "in.sdf", "-o", "out.parquet")
+
+
+def test_another_isomer_of_the_same_title_is_not_put_into_the_row(folder: Path) -> None:
+    result = converted_sdf(embedded("C[C@H](N)C(=O)O", 2), embedded("C[C@@H](N)C(=O)O", 1))
+    assert (result.exit_code, "'ala': 1 of 3 conformers left out (3)" in result.stderr) == (0, True)
+    [found] = read_ensembles(folder / "out.parquet")
+    assert found.mol is not None
+    assert mismatches_all(found.mol) == [[], []]
+
+
+@pytest.mark.parametrize(("broken", "code", "count"), [(1, 0, 2), (3, 4, 0)])
+def test_positions_that_are_no_numbers_are_not_written(folder: Path, broken: int, code: int, count: int) -> None:
+    assert converted_sdf(embedded("C[C@H](N)C(=O)O", 3)).exit_code == 0
+    table = pq.read_table("out.parquet")
+    row = table.to_pylist()[0]
+    pos = np.array(row["positions"]).reshape(3, -1)
+    pos[:broken, 5] = np.nan
+    pq.write_table(pa.Table.from_pylist([row | {"positions": pos.ravel()}], table.schema), "broken.parquet")
+    result = confgen("data", "convert", "broken.parquet", "-o", "again.parquet")
+    assert (result.exit_code, "positions that are not finite" in result.stderr) == (code, True)
+    written = rows(folder / "again.parquet") if count else []
+    assert [(row["num_confs"], bool(np.isfinite(row["positions"]).all())) for row in written] == [(2, True)] * (
+        code == 0
+    )
+
+
+def test_what_parquet_says_of_how_it_was_made_is_kept(made: Path, folder: Path) -> None:
+    kept = ("theory", "seed", "weights", "energy_method", "tags")
+    told = {"theory": "B3LYP", "seed": 5, "weights": "drugs", "tags": '{"id": "7"}'}
+    table = pq.read_table(made / "out.parquet")
+    before = [row | told | {"energy_method": ["gfn2"] * row["num_confs"]} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(before, table.schema), "in.parquet")
+    assert confgen("data", "convert", "in.parquet", "-o", "out.parquet").exit_code == 0
+    for row, after in zip(before, rows(folder / "out.parquet"), strict=True):
+        assert {key: after[key] for key in kept} == {key: row[key] for key in kept}
+    confgen("data", "convert", "in.parquet", "-o", "other.parquet", "--theory", "GFN2-xTB")
+    assert {row["theory"] for row in rows(folder / "other.parquet")} == {"GFN2-xTB"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -215,6 +216,41 @@ def test_a_full_disk(molecules: int, make: Callable[..., Result]) -> None:
 
 
 # Runs that are cut off
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | true"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_a_run_goes_on_when_nobody_hears_it(closed: str, weights: Path, tmp_path: Path) -> None:
+    options = ["-w", str(weights), "-n", "1", "--keep-invalid", "-o", "o.sdf"]
+    words = [*COMMAND, "generate", "bad1", "CCO", "bad2", *options]
+    line = f"({shlex.join(words)}; echo $? > code) {closed}"
+    subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert (tmp_path / "code").read_text().strip() == "3"
+    assert len(Chem.SDMolSupplier(str(tmp_path / "o.sdf"))) == 1
+
+
+@pytest.mark.parametrize(("output", "closed", "said"), [
+    ("-", ">&-", "standard output is closed"), ("o.sdf", "<&-", "no molecules in it"),
+])  # fmt: skip
+def test_a_standard_stream_that_is_closed_is_told_of(
+    output: str, closed: str, said: str, weights: Path, tmp_path: Path
+) -> None:
+    source = "-" if closed.startswith("<") else "CCO"
+    words = [*COMMAND, "generate", source, "-w", str(weights), "-n", "1", "-o", output]
+    line = f"{shlex.join(words)} {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode in (2, 4)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_template_is_not_written_over(make: Callable[..., Result]) -> None:
+    Path("out.sdf").write_text(MOL + "$$$$\n")
+    before = Path("out.sdf").read_text()
+    result = make("O", "--template", "out.sdf", "--force")
+    assert result.exit_code == 2
+    assert "is an input" in result.stderr
+    assert Path("out.sdf").read_text() == before
 
 
 def started(folder: Path, weights: Path, *arguments: str) -> subprocess.Popen[str]:

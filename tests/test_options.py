@@ -51,5 +51,10 @@ def test_what_does_not_exist_cannot_start(preset: str | None, options: dict[str,
         settings_for(SAMPLING, preset, options)
 
 
+def test_names_of_the_command_line_serve_as_well() -> None:
+    settings = settings_for({}, None, {"timeout": 5.0, "temperature": 300.0})
+    assert (settings.timeout_s, settings.temperature_k) == (5.0, 300.0)
+
+
 def test_every_option_has_one_place() -> None:
     assert len(OPTIONS) == len(set(OPTIONS))

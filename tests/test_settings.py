@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from confgen.errors import CannotStart
@@ -26,6 +27,11 @@ def test_weights_without_settings_leave_the_defaults() -> None:
         {"attempts": -1},
         {"num_confs": 0},
         {"num_confs": "many"},
+        {"num_confs": True},
+        {"num_confs": 10**12},
+        {"num_confs": 100_000, "oversample": 20.0},
+        {"seed": 1.5},
+        {"seed": None},
         {"stereo": "all"},
         {"batch_size": 0},
         {"timeout_s": 0.0},
@@ -42,3 +48,8 @@ def test_weights_without_settings_leave_the_defaults() -> None:
 def test_settings_that_make_no_sense_cannot_start(wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart, match=r"choose|give|ask|do$"):
         GenerateSettings(**wrong)
+
+
+def test_whole_numbers_may_be_of_numpy() -> None:
+    settings = GenerateSettings(num_confs=np.int64(3), seed=np.int32(7))  # type: ignore[arg-type]
+    assert (settings.num_confs, settings.seed) == (3, 7)

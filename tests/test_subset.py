@@ -73,6 +73,12 @@ def test_excluded_molecules_are_replaced_by_others(tmp_path: Path, row_of: Any, 
     assert {record.name for record in subset(read_entries(inputs), excluded, None, 5)} == {"c1ccccc1", "CC", "CCC"}
 
 
+def test_a_word_that_is_neither_file_nor_smiles_is_not_taken_for_one_to_exclude() -> None:
+    with pytest.raises(InputError, match="validaton: no such file"):
+        Excluded(["validaton"])
+    assert Excluded(["CCO"]).unread == 0
+
+
 def test_a_file_to_exclude_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="no such file"):
         Excluded(["nowhere/known.parquet"])

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from confgen.cli.check import check
+from confgen.cli.console import make_forgiving
 from confgen.cli.data import data_app
 from confgen.cli.evaluate import evaluate
 from confgen.cli.generate import generate
@@ -53,4 +54,5 @@ def options(
 
 def main() -> None:
     """Run the command line: the entry point of the programs `confgen` and `confgen-mol`."""
+    make_forgiving()
     app()

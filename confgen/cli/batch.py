@@ -74,7 +74,8 @@ def run(request: Request) -> int:
     """The exit code of a run that could start; CannotStart if it could not, or the output cannot be written."""
     began = time.monotonic()
     tally = Tally()
-    refuse_shared_files(request.inputs, {"-o": request.output, "--failed": request.failed, "--report": request.report})
+    read = [*request.inputs, *([request.template] if request.template else [])]
+    refuse_shared_files(read, {"-o": request.output, "--failed": request.failed, "--report": request.report})
     with (
         rdBase.BlockLogs(),  # what RDKit has to say about a molecule is in the error of the molecule
         Journal(request.failed, request.report, force=request.force) as journal,

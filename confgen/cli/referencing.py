@@ -22,6 +22,7 @@ from confgen.crew import shared_out
 from confgen.errors import CannotStart
 from confgen.molecule import to_binary
 from confgen.outfile import OutputFile
+from confgen.readers import Entry as InputEntry
 from confgen.readers import Record, read_entries
 from confgen.reference_entries import Entry, begin, entry_of
 from confgen.references import ReferenceSettings, versions
@@ -68,8 +69,11 @@ def run(request: Request) -> int:
         return 0
     for path in (request.output, request.failed):
         _refuse_unwritable(path, force=request.force)
+    with rdBase.BlockLogs():  # what cannot be read is refused before there is an unfinished file
+        excluded = Excluded(request.exclude)
+        entries = read_entries(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
     with rdBase.BlockLogs(), unfinished:
-        _make(request, unfinished)
+        _make(request, unfinished, excluded, entries)
         counts = _finish(request, plan, unfinished)
         unfinished.remove()
     _sum_up(counts, request, time.monotonic() - began)
@@ -108,12 +112,10 @@ def _refuse_unwritable(path: str | None, *, force: bool) -> None:
             output.discard()
 
 
-def _make(request: Request, unfinished: Unfinished) -> None:
+def _make(request: Request, unfinished: Unfinished, excluded: Excluded, inputs: Iterator[InputEntry]) -> None:
     """Adds an entry for every record that has none yet."""
     done = {entry["record"]: (entry["origin"], entry["name"]) for entry in unfinished.entries()}
-    excluded = Excluded(request.exclude)
-    entries = read_entries(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
-    chosen = enumerate(subset(entries, excluded, request.limit, request.shuffle), start=1)
+    chosen = enumerate(subset(inputs, excluded, request.limit, request.shuffle), start=1)
     workers = available_cores() if request.workers is None else request.workers
     if request.verbose:
         say(f"{request.settings.method}, seed {request.settings.seed}, {workers} workers, {len(done)} molecules done")
@@ -126,7 +128,7 @@ def _make(request: Request, unfinished: Unfinished) -> None:
             unfinished.add({"record": number, "origin": record.origin, "name": record.name, **entry})
             _tell(record, entry, request, bar)
             bar.update()
-    if not request.quiet and excluded.unread:
+    if excluded.unread:
         say(f"note: {counted(excluded.unread, 'molecule')} of --exclude could not be read and excluded nothing")
     if not request.quiet and excluded.met:
         say(f"note: --exclude left out {counted(excluded.met, 'molecule')}")
