@@ -69,9 +69,9 @@ class StartSettings:
     def __post_init__(self) -> None:
         if self.start not in STARTS:
             raise CannotStart(f"start is {self.start!r}; choose one of {', '.join(STARTS)}")
-        if not self.sigma > 0:
+        if not 0 < self.sigma < math.inf:
             raise CannotStart(f"the sigma to start from is {self.sigma}; give a positive one")
-        if not self.noise >= 0:
+        if not 0 <= self.noise < math.inf:
             raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
         if self.pool < 1:
             raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")

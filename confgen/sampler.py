@@ -58,7 +58,7 @@ class SamplerSettings:
             raise InputError(f"unknown sampler '{self.sampler}'; choose one of {', '.join(SAMPLERS)}")
         if self.num_steps < 1:
             raise InputError(f"{self.num_steps} sampling steps; ask for at least 1")
-        if not 0 < self.sigma_min <= self.sigma_max:
+        if not 0 < self.sigma_min <= self.sigma_max < math.inf:
             raise InputError(f"sigma_min {self.sigma_min} and sigma_max {self.sigma_max}; 0 < sigma_min <= sigma_max")
         if min(self.rho, self.s_noise, self.snr) <= 0 or min(self.s_churn, self.corrector_steps) < 0:
             raise InputError("rho, s_noise and snr must be above 0, s_churn and corrector_steps not below")

@@ -124,14 +124,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a config that is a list": (lambda f: (f / "config.json").write_text("[]"), "damaged"),
     "a config without a hash": (lambda f: (f / "config.json").write_text('{"network": "clofnet"}'), "damaged"),
     "a config that is not text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "damaged"),
-    "a network that is a number": (lambda f: rewrite(f, config=3), "config is 3"),
     "sampling that is a number": (lambda f: rewrite(f, sampling=4), "sampling is 4"),
     "training that is a number": (lambda f: rewrite(f, training=5), "training is 5"),
     "an unknown network": (lambda f: rewrite(f, network="schnet"), "schnet"),
     "another width": (lambda f: rewrite(f, config={"width": 64}), "do not fit"),
     "an unknown setting": (lambda f: rewrite(f, config={"widht": 64}), "widht"),
     "a setting that no network can have": (lambda f: rewrite(f, config={"heads": 0}), "do not fit"),
-    "a setting of the wrong kind": (lambda f: rewrite(f, config=3), "do not fit"),
+    "a setting of the wrong kind": (lambda f: rewrite(f, config=3), "config is 3"),
 }  # fmt: skip
 
 

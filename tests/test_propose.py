@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -163,7 +164,7 @@ def test_single_steps_end_with_one_at_a_low_level(
     assert seen == pytest.approx(levels)
 
 
-@pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"torsions": "x"}])
+@pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"sigma": math.inf}, {"torsions": "x"}])
 def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart):
         StartSettings("etkdg", **wrong)
