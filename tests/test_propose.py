@@ -164,7 +164,9 @@ def test_single_steps_end_with_one_at_a_low_level(
     assert seen == pytest.approx(levels)
 
 
-@pytest.mark.parametrize("wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"sigma": math.inf}, {"torsions": "x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"sigma": math.inf}, {"torsions": "x"}]
+)
 def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart):
         StartSettings("etkdg", **wrong)
