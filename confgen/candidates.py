@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,20 @@ from confgen.molecule import from_smiles, with_positions
 from confgen.readers import KINDS, Record, read_records
 from confgen.record_tags import SMILES_TAG
 from confgen.sdf import NO_SHAPE, Group, sdf_groups
+from confgen.smiles import stereo_smiles
 from confgen.wanted import forms, specifies
 
 SDF = (".sdf", ".sd", ".mol", ".mdl")
 TOLD = (".parquet", *JSON_LINES, *XYZ)  # files whose SMILES says what was asked for
 
 
-def candidates(source: str) -> Iterator[Candidate]:
+def candidates(source: str, say: Callable[[str], None] | None = None) -> Iterator[Candidate]:
     """The molecules of a file: SDF (`-` on standard input), MOL2, or what `read_ensembles` reads.
 
     The SMILES tells what each should be: in SDF the tag `confgen_smiles`, or a usual tag such as `SMILES` if it fits
     and specifies something; in Parquet and JSON lines the column, in extended XYZ the comment
     line. MOL2 and pickles do not tell.
+    say: is told of molecules that nothing is known to be asked of because `confgen_smiles` cannot be read.
     Raises: InputError, at once, if the file cannot be read at all.
     """
     suffix = _suffix(source)
@@ -38,7 +41,7 @@ def candidates(source: str) -> Iterator[Candidate]:
         raise InputError(f"{source}: no such file; check the path")
     found: Iterator[Candidate]
     if source == "-" or suffix in SDF:
-        found = (_from_group(group) for group in sdf_groups(Path(source)))
+        found = (_from_group(group, say) for group in sdf_groups(Path(source)))
     elif suffix == ".mol2":
         found = (_from_record(record) for record in read_records([source]))
     elif suffix in KINDS:
@@ -58,46 +61,85 @@ def asking_for(smiles: str) -> Callable[[Candidate], Candidate]:
     return lambda candidate: replace(candidate, asked=mol)
 
 
-def asking_for_those_of(path: str) -> Callable[[Candidate], Candidate]:
+@dataclass(frozen=True)
+class Reference:
+    """A molecule that others are judged by, with all its hydrogens, or why it could not be read."""
+
+    name: str
+    origin: str
+    mol: Mol | None
+    error: MoleculeError | None = None
+
+
+def read_references(path: str) -> list[Reference]:
+    """What a file asks for: SMILES or SDF as `confgen generate` reads them, or an ensemble file.
+
+    Raises: InputError if it cannot be read at all or has no molecule that can.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; check the path")
+    if _suffix(path) in KINDS:
+        found = [Reference(one.name, one.origin, one.mol, one.error) for one in read_records([path])]
+    else:
+        found = [
+            Reference(one.name, one.origin, None if one.mol is None else Chem.AddHs(one.mol), one.error)
+            for one in read_ensembles(path)
+        ]
+    if all(one.mol is None for one in found):
+        nothing = f"{path}: holds no molecules; give a file of SMILES or conformers"
+        raise InputError(next((str(one.error) for one in found if one.error), nothing))
+    return found
+
+
+def asking_for_those_of(path: str, references: Sequence[Reference]) -> Callable[[Candidate], Candidate]:
     """Function that has every molecule judged by the one of its name in a file, or by the only one there is.
 
-    path: SMILES or SDF as `confgen generate` reads them, or an ensemble file.
+    A molecule has an error if there is none, if that one could not be read, or if several different ones have the name.
+    path, references: the file and what `read_references` found there.
     """
-    by_name: dict[str, Mol] = {}
-    for name, mol in _references(path):
-        by_name.setdefault(name, mol)
-    if not by_name:
-        raise InputError(f"{path}: holds no molecules; give a file of SMILES or conformers")
-    only = next(iter(by_name.values())) if len(by_name) == 1 else None
+    by_name: defaultdict[str, list[Reference]] = defaultdict(list)
+    for one in references:
+        by_name[one.name].append(one)
+    known = {name: (called[0].mol, _doubt(path, called)) for name, called in by_name.items()}
+    only = next(iter(known.values())) if len(known) == 1 else (None, f"{path} has no molecule of that name; add it")
 
     def ask(candidate: Candidate) -> Candidate:
-        asked = by_name.get(candidate.name, only)
-        if asked is None and candidate.error is None:
-            error = MoleculeError(f"{candidate.origin} '{candidate.name}': {path} has no molecule of that name; add it")
+        asked, doubt = known.get(candidate.name, only)
+        if doubt and candidate.error is None:
+            error = MoleculeError(f"{candidate.origin} '{candidate.name}': {doubt}")
             return Candidate(candidate.name, candidate.origin, None, error=error)
         return replace(candidate, asked=asked)
 
     return ask
 
 
-def _references(path: str) -> Iterator[tuple[str, Mol]]:
-    if not Path(path).exists():
-        raise InputError(f"{path}: no such file; check the path")
-    if _suffix(path) in KINDS:
-        yield from ((record.name, record.mol) for record in read_records([path]) if record.mol is not None)
-    else:
-        yield from ((one.name, Chem.AddHs(one.mol)) for one in read_ensembles(path) if one.mol is not None)
+def _doubt(path: str, called: Sequence[Reference]) -> str:
+    """Why the references of one name do not say what a molecule should be; "" if they do."""
+    unread = [one.origin for one in called if one.mol is None]
+    if unread:
+        return f"what is asked for cannot be read ({unread[0]}); correct it"
+    first, *rest = [(stereo_smiles(one.mol), one.origin) for one in called if one.mol is not None]
+    other = next(((smiles, origin) for smiles, origin in rest if smiles != first[0]), None)
+    if other is None:
+        return ""
+    several = f"{first[0]} ({first[1]}) and {other[0]} ({other[1]})"
+    return f"different molecules of {path} could be asked for, {several}; give each a name of its own"
 
 
 def _suffix(source: str) -> str:
     return Path(source.lower().removesuffix(".gz")).suffix
 
 
-def _from_group(group: Group) -> Candidate:
+def _from_group(group: Group, say: Callable[[str], None] | None) -> Candidate:
     if group.mol is None:
         return Candidate(group.name, group.origin, None, error=group.error)
     mol = with_positions(group.mol, np.stack(group.positions))
-    return Candidate(group.name, group.origin, mol, _told(mol, group.tags[0]))
+    asked = _told(mol, group.tags[0])
+    if say is not None and asked is None and SMILES_TAG in group.tags[0]:
+        where = f"{group.origin} '{group.name}'" if group.name else group.origin
+        say(f"{where}: its tag {SMILES_TAG} cannot be read, {group.tags[0][SMILES_TAG]!r}, so its "
+            "stereochemistry is not checked; correct it or give --smiles")  # fmt: skip
+    return Candidate(group.name, group.origin, mol, asked)
 
 
 def _told(mol: Mol, tags: dict[str, str]) -> Mol | None:

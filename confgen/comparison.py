@@ -46,9 +46,10 @@ def compare(
     try:
         with rdBase.BlockLogs():
             judged, note = _on_reference(made.mol, reference.mol, most)
-            return replace(_compared(blank, judged, reference.mol), num_given=given, note=note)
+            scores = replace(_compared(blank, judged, reference.mol), num_given=given, note=note)
     except MoleculeError as error:
         return replace(blank, error=f"{label_of(made)}: {error}")
+    return replace(scores, error=f"{label_of(made)}: no conformer has finite positions") if scores.failed else scores
 
 
 def usable(one: ConformerSet) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
-from confgen.boltzmann import boltzmann_weights
+from confgen.energies import Numbers, complete, normalised, objection, relative
 from confgen.errors import InputError, MoleculeError
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
@@ -24,12 +24,23 @@ from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
 from confgen.textfile import READ_ERRORS, cause, open_text
 
-OPTIONAL = ("name", "id", "energies", "boltzmann_weight", "tags")  # columns of a Parquet file
+# Columns of a Parquet file that need not be there.
+OPTIONAL = ("name", "id", "energies", "boltzmann_weight", "tags", "theory", "energy_method", "seed", "weights")
 ROWS = 64  # of a Parquet file held at once
 PICKLES = (".pickle", ".pkl", ".pckl")
 JSON_LINES = (".jsonl", ".ndjson")
 XYZ = (".xyz", ".extxyz")
 KINDS = ".sdf, .xyz, .jsonl (also .gz), .parquet, .pickle, or a directory of pickles"
+
+
+@dataclass(frozen=True)
+class Making:
+    """What a row of a Parquet file says of how its conformers were made, see `formats`; empty where it does not."""
+
+    theory: str = ""
+    energy_method: str = ""
+    seed: int = 0
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class ConformerSet:
                without one, that of the first conformer. Its properties are the tags that the input of confgen had.
     energies:  (K,) kcal/mol, relative.     weights: (K,) Boltzmann, sum 1.
     error:     why mol is None.     notes: what was left out of it, one line each.
+    making:    how it was made, if it is a row of a Parquet file; its tags are those of the molecule then, and elsewhere
+               may be those of the first conformer only.
     """
 
     name: str
@@ -50,6 +63,7 @@ class ConformerSet:
     weights: np.ndarray | None = None
     error: MoleculeError | None = None
     notes: tuple[str, ...] = ()
+    making: Making | None = None
 
 
 def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
@@ -105,15 +119,17 @@ def _from_json(line: str, origin: str) -> ConformerSet:
         name = str(row.get("name", ""))
         mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
         pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
-        energies = _relative(_complete(row.get("energies_kcal_mol"), len(pos)))
-        weights = _normalised(_complete(row.get("boltzmann_weights"), len(pos)), energies)
+        told = row.get("energies_kcal_mol")
+        notes = () if told and None in told else _notes(label(mol), len(pos), told)  # null is how confgen says unknown
+        energies = relative(complete(told, len(pos)))
+        weights = normalised(complete(row.get("boltzmann_weights"), len(pos)), energies)
         _set_tags(mol, row.get("tags"))
     except MoleculeError as error:
         return ConformerSet(name, origin, None, error=error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{origin}: no line of conformers ({str(error)[:80] or type(error).__name__}); write it with confgen"
         return ConformerSet(name, origin, None, error=MoleculeError(reason))
-    return ConformerSet(name or row["smiles"], origin, with_positions(mol, pos), energies, weights)
+    return ConformerSet(name or row["smiles"], origin, with_positions(mol, pos), energies, weights, notes=notes)
 
 
 def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:
@@ -122,9 +138,11 @@ def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:
             yield ConformerSet(group.name, group.origin, None, error=group.error)
             continue
         mol = with_positions(group.mol, np.stack(group.positions))
-        energies = _relative(group.numbers("relative_energy_kcal_mol") or group.numbers("energy_kcal_mol"))
-        weights = _normalised(group.numbers("boltzmann_weight"), energies)
-        yield ConformerSet(group.name, group.origin, mol, energies, weights)
+        told = group.numbers("relative_energy_kcal_mol") or group.numbers("energy_kcal_mol")
+        notes = _notes(f"{group.origin} '{group.name}'", len(group.positions), told)
+        energies = relative(told)
+        weights = normalised(group.numbers("boltzmann_weight"), energies)
+        yield ConformerSet(group.name, group.origin, mol, energies, weights, notes=notes)
 
 
 def _from_parquet(path: Path) -> Iterator[ConformerSet]:
@@ -144,19 +162,38 @@ def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:
         count, num_atoms = row["num_confs"].as_py(), row["num_atoms"].as_py()
         if num_atoms != mol.GetNumAtoms():
             raise MoleculeError(f"{label(mol)}: num_atoms is {num_atoms}, but its SMILES has {mol.GetNumAtoms()} atoms")
+        if count is None:
+            raise MoleculeError(f"{label(mol)}: its num_confs is no whole number; give that of its conformers")
         values = row["positions"].values
         pos = np.zeros(0) if values is None else np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
-        if not count or len(pos) != 3 * count * num_atoms:
+        if count < 1 or len(pos) != 3 * count * num_atoms:
             raise MoleculeError(f"{label(mol)}: has {len(pos)} coordinates for {count} conformers of {num_atoms} atoms")
     except MoleculeError as error:
         return ConformerSet(name, origin, None, error=error)
-    energies, weights, tags = (row[key].as_py() if key in row else None for key in OPTIONAL[2:])
-    _set_tags(mol, tags)
-    relative = _relative(_complete(energies, count))
+    told = {key: row[key].as_py() if key in row else None for key in OPTIONAL[2:]}
+    _set_tags(mol, told["tags"])
+    energies = relative(complete(told["energies"], count))
+    weights = normalised(complete(told["boltzmann_weight"], count), energies)
+    notes = _notes(label(mol), count, told["energies"])
     mol = with_positions(mol, pos.reshape(count, num_atoms, 3))
     return ConformerSet(
-        name or row["smiles"].as_py(), origin, mol, relative, _normalised(_complete(weights, count), relative)
+        name or row["smiles"].as_py(), origin, mol, energies, weights, notes=notes, making=_making(told)
     )
+
+
+def _making(told: dict[str, Any]) -> Making:
+    """What is said of it; other types than those of confgen say nothing."""
+    methods = told["energy_method"] if isinstance(told["energy_method"], list) else [told["energy_method"]]
+    texts = {"theory": told["theory"], "weights": told["weights"]}
+    texts["energy_method"] = methods[0] if methods and all(method == methods[0] for method in methods) else ""
+    seed = told["seed"] if isinstance(told["seed"], int) and abs(told["seed"]) < 2**63 else 0
+    return Making(seed=seed, **{key: text for key, text in texts.items() if isinstance(text, str)})
+
+
+def _notes(where: str, count: int, energies: Numbers | None) -> tuple[str, ...]:
+    """One on energies that are of no use, if so."""
+    reason = objection(energies, count, "energies")
+    return (f"{where}: {reason}",) if reason else ()
 
 
 def _set_tags(mol: Mol, tags: object) -> None:
@@ -209,34 +246,10 @@ def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet
     notes = (f"{origin} '{name}': {lost} of {len(found.mols)} conformers are another molecule and left out",) * bool(
         lost
     )
-    energies = _relative(found.energies and [found.energies[number] for number in kept])
-    weights = _normalised(found.weights and [found.weights[number] for number in kept], energies)
+    energies = relative(found.energies and [found.energies[number] for number in kept])
+    weights = normalised(found.weights and [found.weights[number] for number in kept], energies)
     base.SetProp("_Name", name)
     return ConformerSet(name, origin, with_positions(base, np.concatenate(pos)), energies, weights, notes=notes)
-
-
-def _complete(values: Sequence[float | None] | None, count: int) -> list[float] | None:
-    """The numbers, if there is one for each of `count` conformers."""
-    known = [float(value) for value in values or () if value is not None]
-    return known if count and len(known) == count and len(values or ()) == count else None
-
-
-def _relative(energies: Sequence[float | None] | None) -> np.ndarray | None:
-    """Energies above the lowest, (K,); None unless all are known."""
-    if not energies or any(energy is None or not np.isfinite(energy) for energy in energies):
-        return None
-    values = np.array(energies, dtype=np.float64)
-    above: np.ndarray = values - values.min()
-    return above
-
-
-def _normalised(weights: Sequence[float] | None, energies: np.ndarray | None) -> np.ndarray | None:
-    """Weights with sum 1, those of the energies at room temperature if none are given."""
-    if weights is None or min(weights) < 0 or not np.isfinite(sum(weights)) or sum(weights) <= 0:
-        return None if energies is None else boltzmann_weights(energies)
-    values = np.array(weights, dtype=np.float64)
-    shares: np.ndarray = values / values.sum()
-    return shares
 
 
 def _first_line(error: Exception) -> str:

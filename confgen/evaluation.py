@@ -7,7 +7,7 @@ import io
 import multiprocessing
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,10 +19,12 @@ from confgen.comparison import compare, label_of, usable
 from confgen.crew import single_threaded
 from confgen.ensembles import ConformerSet
 from confgen.errors import InputError
-from confgen.matching import Identity, Matching, identity, pair_up
+from confgen.matching import Identity, identity, pair_up
 from confgen.molecule import to_binary
+from confgen.omissions import finite_only
 from confgen.record_tags import EnsembleLike
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores, Protocol
+from confgen.unmatched import Sides, absence, left_over
 
 OVERLAYS = 40  # worst molecules whose overlay is kept for a report
 FEW = 8  # molecules; for fewer, workers cost more time than they save
@@ -46,7 +48,8 @@ def evaluate(
 
     generated, reference: from `read_ensembles`, ensembles of `generate`, or RDKit molecules with conformers.
     match:     "auto", "name", "stereo" or "flat", see `confgen.matching.pair_up`. The stereochemistry of generated
-               conformers is judged by what the reference asks for, in the matched order of atoms.
+               conformers is judged by what the reference asks for, in the matched order of atoms. References whose
+               positions are not finite are left out, with a note.
     workers:   processes; the result does not depend on them. They are started afresh, so a script that asks for
                more than one needs `if __name__ == "__main__":`.
     overlays:  so many molecules, the worst covered, keep an overlay.
@@ -54,22 +57,19 @@ def evaluate(
     Raises:    InputError if either side is empty, or no reference has conformers; ValueError for an unknown `match`.
     """
     made = [_as_set(one, f"generated molecule {number}") for number, one in enumerate(generated, start=1)]
-    references = [_as_set(one, f"reference molecule {number}") for number, one in enumerate(reference, start=1)]
+    references = [
+        finite_only(_as_set(one, f"reference molecule {number}")) for number, one in enumerate(reference, start=1)
+    ]
     if not made:
         raise InputError(f"{source or 'generated'}: there are no generated molecules; nothing can be compared")
     if not any(usable(one) for one in references):
-        reason = next((str(one.error) for one in references if one.error), "there are no reference molecules")
-        raise InputError(f"no reference has conformers, so nothing can be compared: {reason}")
+        raise InputError(f"no reference has conformers, so nothing can be compared: {_lack(references)}")
     with rdBase.BlockLogs():
         known = [_identity(one) for one in made], [_identity(one) for one in references]
     matching = pair_up(*known, match)
+    sides = Sides(*known, matching, match, [str(one.error or "") for one in made])
     jobs = [
-        _Job(
-            made[partner] if partner is not None else None,
-            one,
-            protocol,
-            _absence(matching, known, number, match, made),
-        )
+        _Job(made[partner] if partner is not None else None, one, protocol, absence(sides, number))
         for number, (one, partner) in enumerate(zip(references, matching.partners, strict=True))
     ]
     molecules: list[MoleculeScores] = []
@@ -88,7 +88,7 @@ def evaluate(
         source=source,
         protocol=protocol,
         molecules=molecules,
-        unmatched=[_left_over(made[number], known, number, match) for number in matching.left_over],
+        unmatched=[left_over(sides, number) for number in matching.left_over],
         ambiguous=matching.ambiguous,
         notes=[note for one in (*made, *references) for note in one.notes],
     )
@@ -103,37 +103,16 @@ def _as_set(one: ConformerSet | EnsembleLike | Mol, origin: str) -> ConformerSet
     return ConformerSet(one.name, one.origin or origin, None if one.error else one.mol, error=one.error)
 
 
+def _lack(references: Sequence[ConformerSet]) -> str:
+    """Why no reference can be compared with."""
+    if not references:
+        return "there are no reference molecules"
+    errors = (str(one.error) for one in references if one.error)
+    return next(errors, f"{label_of(references[0])} is a molecule without any; embed it or read it from a file")
+
+
 def _identity(one: ConformerSet) -> Identity:
     return identity(one.mol, one.name, label_of(one))
-
-
-# What was not matched, in words
-
-
-def _absence(
-    matching: Matching, known: tuple[list[Identity], list[Identity]], number: int, match: str, made: list[ConformerSet]
-) -> str:
-    """Why a reference has no partner; "" if it has one."""
-    if matching.partners[number] is not None:
-        return ""
-    wanted = known[1][number]
-    for other in matching.left_over:
-        if wanted.name and known[0][other].name == wanted.name and match in ("name", "auto"):
-            if made[other].error is not None:
-                return str(made[other].error)
-            return f"{known[0][other].label} is another molecule: {known[0][other].stereo}, not {wanted.stereo}"
-    alike = any(wanted.flat and known[0][other].flat == wanted.flat for other in matching.left_over)
-    hint = "; one that differs in stereochemistry is there, --match flat compares it" if alike else ""
-    return f"not among the generated molecules (matched by {match}){hint}"
-
-
-def _left_over(one: ConformerSet, known: tuple[list[Identity], list[Identity]], number: int, match: str) -> str:
-    if one.error is not None:
-        return str(one.error)
-    own = known[0][number]
-    alike = next((other.label for other in known[1] if own.flat and other.flat == own.flat), "")
-    hint = f"; without stereochemistry it is {alike}, --match flat compares them" if alike and match != "flat" else ""
-    return f"{own.label}: no reference is matched with it ({own.stereo}){hint}"
 
 
 # One molecule after the other, here or by workers

@@ -1,4 +1,4 @@
-"""Parquet files of ensembles, a few rows at a time."""
+"""Parquet files of ensembles, a few rows at a time, in columns of the types that readers count on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from confgen.columntypes import objection, plain
 from confgen.errors import InputError
 from confgen.outfile import OutputFile
 
@@ -22,19 +23,26 @@ ROWS_PER_GROUP = 256  # held in memory at once
 def read_batches(path: Path, rows: int, optional: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
     """The rows of a file in their order, up to `rows` at once, with COLUMNS and what there is of the optional ones.
 
-    Raises: InputError if the file is no Parquet, lacks one of COLUMNS or, once its rows come to it, is damaged.
+    The columns come in the types of `columntypes.plain`, whichever of the usual ones they have in the file.
+    Raises: InputError if the file is no Parquet, lacks one of COLUMNS, has one of another type or, once its rows come
+            to it, is damaged.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
+        schema = file.schema_arrow
+        names = schema.names
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as Parquet ({_first_line(error)}); get it again") from None
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise InputError(f"{path}: column '{missing[0]}' is missing; ensembles need {', '.join(COLUMNS)}")
     columns = [*COLUMNS, *(name for name in optional if name in names)]
+    for name in columns:
+        if reason := objection(name, schema.field(name).type):
+            raise InputError(f"{path}: {reason}")
     batches, done = file.iter_batches(batch_size=rows, columns=columns), 0
     while True:
         try:
@@ -44,7 +52,7 @@ def read_batches(path: Path, rows: int, optional: Sequence[str] = ()) -> Iterato
         if batch is None:
             return
         done += batch.num_rows
-        yield batch
+        yield pa.RecordBatch.from_arrays([plain(name, batch.column(name)) for name in columns], columns)
 
 
 def _first_line(error: Exception) -> str:

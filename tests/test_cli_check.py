@@ -124,6 +124,45 @@ def test_a_reference_without_the_molecule_is_an_error_of_the_molecule(made: Made
     assert "asked.smi has no molecule of that name" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["theirs", "another"])
+def test_an_entry_of_the_reference_that_cannot_be_read_is_named_and_stands_for_nothing(name: str, made: Made) -> None:
+    """Nor is the one beside it taken for the only one there is."""
+    untagged("theirs.sdf", made(ALANINE))
+    Path("asked.smi").write_text(f"{MIRRORED} other\nCC(( {name}\n")
+    result = check("theirs.sdf", "--reference", "asked.smi", "-q")
+    assert (result.exit_code, result.stdout) == (4, "theirs: could not be checked\n")
+    first, second = result.stderr.splitlines()
+    assert first.startswith("--reference: asked.smi:2")
+    reason = "cannot be read (asked.smi:2)" if name == "theirs" else "asked.smi has no molecule of that name"
+    assert reason in second
+
+
+def test_a_reference_that_has_nothing_to_read_is_one_line(made: Made) -> None:
+    untagged("theirs.sdf", made(ALANINE))
+    Path("asked.smi").write_text("CC(( theirs\n")
+    result = check("theirs.sdf", "--reference", "asked.smi")
+    assert (result.exit_code, result.stderr.startswith("asked.smi:1 'theirs'")) == (2, True)
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_two_different_molecules_of_one_name_in_the_reference_are_an_error_of_that_name_only(made: Made) -> None:
+    written("a.sdf", made(ALANINE), made("CCO"))
+    Path("asked.smi").write_text(f"{ALANINE} mol1\n{MIRRORED} mol1\nCCO mol2\nOCC mol2\n")
+    result = check("a.sdf", "--reference", "asked.smi", "-q")
+    assert (result.exit_code, result.stdout.splitlines()[1]) == (3, "mol2: 2 conformers, 2 passed")
+    (line,) = result.stderr.splitlines()
+    assert all(part in line for part in ("'mol1'", "asked.smi:1", "asked.smi:2", "a name of its own"))
+
+
+def test_a_confgen_smiles_that_cannot_be_read_is_named(made: Made) -> None:
+    text = Path(written("a.sdf", made(ALANINE))).read_text()
+    Path("a.sdf").write_text(text.replace(f"\n{ALANINE}\n", "\nCC(\n"))
+    result = check("a.sdf", "-q")
+    (line,) = result.stderr.splitlines()
+    assert "a.sdf record 1 'mol1': its tag confgen_smiles cannot be read, 'CC('" in line
+    assert check("a.sdf", "-q", "--smiles", ALANINE).stderr == ""
+
+
 def test_long_has_a_line_for_each_conformer_with_every_check(made: Made) -> None:
     result = check(written("a.sdf", mirrored(made(ALANINE))), "--outfmt", "long")
     head, *lines = result.stdout.splitlines()

@@ -348,20 +348,19 @@ def test_another_isomer_of_the_same_title_is_not_put_into_the_row(folder: Path) 
     assert mismatches_all(found.mol) == [[], []]
 
 
-@pytest.mark.parametrize(("broken", "code", "count"), [(1, 0, 2), (3, 4, 0)])
-def test_positions_that_are_no_numbers_are_not_written(folder: Path, broken: int, code: int, count: int) -> None:
+@pytest.mark.parametrize(("broken", "code", "left"), [(1, 0, [2]), (3, 4, [])])
+def test_positions_that_are_no_numbers_are_not_written(folder: Path, broken: int, code: int, left: list[int]) -> None:
     assert converted_sdf(embedded("C[C@H](N)C(=O)O", 3)).exit_code == 0
     table = pq.read_table("out.parquet")
-    row = table.to_pylist()[0]
+    [row] = table.to_pylist()
     pos = np.array(row["positions"]).reshape(3, -1)
     pos[:broken, 5] = np.nan
     pq.write_table(pa.Table.from_pylist([row | {"positions": pos.ravel()}], table.schema), "broken.parquet")
     result = confgen("data", "convert", "broken.parquet", "-o", "again.parquet")
     assert (result.exit_code, "positions that are not finite" in result.stderr) == (code, True)
-    written = rows(folder / "again.parquet") if count else []
-    assert [(row["num_confs"], bool(np.isfinite(row["positions"]).all())) for row in written] == [(2, True)] * (
-        code == 0
-    )
+    written = rows(folder / "again.parquet") if (folder / "again.parquet").exists() else []
+    assert [row["num_confs"] for row in written] == left
+    assert all(np.isfinite(row["positions"]).all() for row in written)
 
 
 def test_what_parquet_says_of_how_it_was_made_is_kept(made: Path, folder: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from commands import check_one_line
 from evaluating import ALANINE, BUTANE, PHENOL, evaluate, read_molecule_3d, scored, write_sdf
@@ -35,6 +37,23 @@ def test_a_molecule_that_is_missing_counts_as_zero_and_is_named(reference: str, 
     assert evaluation["summary"]["failures_as_zero"]["cov_r@0.75"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
     assert evaluation["summary"]["successes_only"]["cov_r@0.75"]["mean"] == 1.0
     assert evaluation["scores"][2]["recall"] == [None, None, None]
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("--limit", 3)])
+def test_a_record_that_cannot_be_read_is_named_and_no_success(
+    options: tuple[object, ...], reference: str, trio: dict[str, Chem.Mol]
+) -> None:
+    text = Path(write_sdf("gen.sdf", *trio.items())).read_text()
+    Path("gen.sdf").write_text(text[: text.rindex("M  END")])
+    result = evaluate("gen.sdf", reference, *options)
+    assert result.exit_code == 3
+    assert [f"gen.sdf record 9 '{PHENOL}'" in line for line in result.stderr.splitlines()].count(True) == 1
+
+
+def test_a_column_of_another_type_is_one_line(reference: str) -> None:
+    row = {"smiles": 1, "num_confs": 1, "num_atoms": 1, "positions": [0.0, 0.0, 0.0]}
+    pq.write_table(pa.Table.from_pylist([row]), "typed.parquet")
+    check_one_line(evaluate("typed.parquet", reference), 2, "column 'smiles' is of type int64, not text")
 
 
 def test_a_molecule_without_a_reference_is_named_and_costs_nothing(reference: str, trio: dict[str, Chem.Mol]) -> None:
@@ -98,3 +117,14 @@ def test_bad_input_is_one_line_and_the_right_exit_code(kind: str, side: str, ref
 def test_files_with_no_molecule_in_common_are_one_line(reference: str) -> None:
     strangers = write_sdf("gen.sdf", ("water", read_molecule_3d("O")), ("ethane", read_molecule_3d("CC")))
     check_one_line(evaluate(strangers, reference, "--json", "out.json"), 4, "gen.sdf")
+
+
+def test_where_no_conformer_is_finite_that_is_the_reason(trio: dict[str, Chem.Mol]) -> None:
+    butane = trio[BUTANE]
+    row = {"name": "butane", "smiles": Chem.MolToSmiles(butane), "num_confs": 1, "num_atoms": butane.GetNumAtoms()}
+    row["positions"] = [float("nan")] * (3 * butane.GetNumAtoms())
+    pq.write_table(pa.Table.from_pylist([row]), "nan.parquet")
+    reference = write_sdf("ref.sdf", ("butane", butane))
+    more = write_sdf("gen.sdf", ("butane", butane), ("stranger", read_molecule_3d("CCO")))
+    check_one_line(evaluate("nan.parquet", reference), 4, "row 1 'butane': no conformer has finite positions")
+    check_one_line(evaluate(more, "nan.parquet"), 4, "row 1 'butane': each of its conformers has positions")

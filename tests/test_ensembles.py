@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from rdkit.Chem import rdDepictor
 
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import InputError
-from confgen.molecule import positions, read_molecule
+from confgen.molecule import positions, read_molecule, with_positions
+from confgen.omissions import finite_only, right_stereo_only
 from confgen.stereo import mismatches_all
 
 Embed = Callable[..., Chem.Mol]
@@ -171,6 +174,7 @@ def test_the_stereochemistry_of_parquet_is_that_of_its_smiles(
         ({"num_confs": 3}, "coordinates for 3 conformers"),
         ({"num_confs": 0, "positions": []}, "0 coordinates for 0 conformers"),
         ({"positions": None}, "0 coordinates"),
+        ({"num_confs": 2.5}, "num_confs is no whole number"),
     ],
 )
 def test_a_bad_parquet_row_is_an_error_of_that_row(
@@ -180,6 +184,71 @@ def test_a_bad_parquet_row_is_an_error_of_that_row(
     assert (bad.mol, good.mol.GetNumConformers()) == (None, 2)
     assert reason in str(bad.error)
     assert "row 1" in str(bad.error)
+
+
+@pytest.mark.parametrize("shape", [(2, -1, 3), (-1, 3)])
+def test_nested_positions_and_whole_floats_are_the_same_molecule(
+    tmp_path: Path, row_of: Callable[..., dict[str, Any]], shape: tuple[int, ...]
+) -> None:
+    row = row_of("CCO")
+    nested = row | {"positions": np.reshape(row["positions"], shape).tolist(), "num_confs": float(row["num_confs"])}
+    (found,) = read_ensembles(parquet(tmp_path / "a.parquet", [nested]))
+    np.testing.assert_allclose(positions(found.mol).ravel(), row["positions"])
+
+
+@pytest.mark.parametrize(
+    ("energies", "said"),
+    [([0.0], "there are 1 for 2 conformers"), ([0.0, float("nan")], "that of conformer 2 is not a finite number")],
+)
+def test_energies_of_no_use_are_left_out_and_named(
+    tmp_path: Path, row_of: Callable[..., dict[str, Any]], energies: list[float], said: str
+) -> None:
+    (found,) = read_ensembles(parquet(tmp_path / "a.parquet", [row_of("CCO") | {"id": "x", "energies": energies}]))
+    assert (found.energies, found.weights) == (None, None)
+    assert found.notes == (f"{tmp_path / 'a.parquet'} row 1 'x': its energies are left out: {said}",)
+
+
+def test_lines_of_json_tell_of_energies_of_no_use_but_not_of_unknown_ones(tmp_path: Path) -> None:
+    line = {"name": "x", "smiles": "[He]", "positions": [[[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]}
+    text = "".join(json.dumps(line | {"energies_kcal_mol": energies}) + "\n" for energies in ([0.0], [0.0, None], None))
+    assert [len(one.notes) for one in read(tmp_path / "a.jsonl", text)] == [1, 0, 0]
+
+
+def with_broken(mol: Chem.Mol, *broken: int) -> Chem.Mol:
+    """The molecule with a coordinate of some conformers that is no number."""
+    pos = positions(mol)
+    pos[list(broken), 0, 1] = np.nan
+    return with_positions(mol, pos)
+
+
+def test_conformers_that_are_no_numbers_are_left_out_of_everything_and_named(alcohol: Chem.Mol) -> None:
+    weights = np.array([0.5, 0.3, 0.2])
+    one = ConformerSet("a", "a.sdf record 1", with_broken(alcohol, 0), np.array([0.0, 1.0, 3.0]), weights)
+    found = finite_only(one)
+    np.testing.assert_allclose(positions(found.mol), positions(alcohol)[1:])
+    np.testing.assert_allclose(found.energies, [0.0, 2.0])
+    np.testing.assert_allclose(found.weights, [0.6, 0.4])
+    assert found.notes == (
+        "a.sdf record 1 'a': 1 of 3 conformers left out (1), with positions that are not finite numbers",
+    )
+    assert "each of its conformers" in str(finite_only(replace(one, mol=with_broken(alcohol, 0, 1, 2))).error)
+
+
+@pytest.mark.parametrize("smiles", ["C[C@H](O)CC", "C/C=C/CO", "O=C1CC[C@]2(C1)CCC(=O)C2", "C/C=C1/CC[C@H](C)CC1"])
+def test_conformers_of_another_isomer_are_left_out_and_named(embed_mol: Embed, smiles: str) -> None:
+    mol = embed_mol(read_molecule(smiles), 2)
+    other = read_molecule(smiles.replace("@", "@@") if "@" in smiles else "C/C=C\\CO")
+    pos = np.concatenate([positions(mol), positions(embed_mol(other, 1))])
+    found = right_stereo_only(ConformerSet("a", "here", with_positions(mol, pos)))
+    assert found.mol.GetNumConformers() == 2
+    assert "1 of 3 conformers left out (3), with other stereochemistry than" in found.notes[0]
+
+
+@pytest.mark.parametrize("smiles", ["C[C@H](O)[C@@H](C)O", "C[C@H]1CC[C@@H](C)CC1", "CCO"])
+def test_mirror_images_that_are_the_same_isomer_are_kept(embed_mol: Embed, smiles: str) -> None:
+    mol = embed_mol(read_molecule(smiles), 2)
+    one = ConformerSet("a", "here", with_positions(mol, -positions(mol)))
+    assert right_stereo_only(one) is one
 
 
 def geom(mols: list[Chem.Mol]) -> bytes:

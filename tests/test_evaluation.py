@@ -105,6 +105,30 @@ def test_an_enantiomer_is_no_match_by_stereo_and_the_way_out_is_named(sets: list
     assert "--match flat" in evaluation.unmatched[0]
 
 
+def test_where_only_the_name_differs_the_way_out_is_named(sets: list[ConformerSet]) -> None:
+    evaluation = evaluate([replace(sets[0], name="renamed")], sets[:1], match="name")
+    for line in (evaluation.molecules[0].error, evaluation.unmatched[0]):
+        assert "has another name, --match stereo compares them" in line
+        assert "flat" not in line
+
+
+@pytest.mark.parametrize("match", ["auto", "name", "stereo", "flat"])
+def test_several_entries_of_one_molecule_are_named_as_that(sets: list[ConformerSet], match: str) -> None:
+    twice = [sets[0], replace(sets[0], origin="x.sdf record 9")]
+    evaluation = evaluate(twice, sets[:1], match=match)
+    (line,) = evaluation.unmatched
+    assert line.startswith("x.sdf record 9 'm0': no reference is matched with it")
+    assert "x.sdf record 0 'm0' is paired with x.sdf record 0 'm0' already; give the conformers of one molecule" in line
+    assert "already; give the conformers" in evaluate(sets[:1], twice, match=match).molecules[1].error
+
+
+def test_an_isomer_whose_mirror_image_has_its_partner_gets_no_advice(sets: list[ConformerSet]) -> None:
+    other = replace(mirrored(sets[0]), name="other")
+    Chem.AssignStereochemistryFrom3D(other.mol)
+    (line,) = evaluate([sets[0], other], sets[:1]).unmatched
+    assert line.endswith("no reference is matched with it (C[C@@H](N)C(=O)O)")
+
+
 def test_what_is_missing_counts_as_a_failure_and_what_is_left_over_is_named(sets: list[ConformerSet]) -> None:
     evaluation = evaluate(sets[1:], sets[:3])
     assert [m.failed for m in evaluation.molecules] == [True, False, False]
@@ -162,6 +186,26 @@ def test_a_conformer_without_finite_positions_covers_nothing(sets: list[Conforme
     assert scored.recall[0] > 0.0
 
 
+def test_a_molecule_without_one_finite_conformer_is_a_failure_with_a_reason(sets: list[ConformerSet]) -> None:
+    assert sets[0].mol is not None
+    broken = ensemble(with_positions(sets[0].mol, positions(sets[0].mol) * np.nan), "m0")
+    (scored,) = evaluate([broken], sets[:1]).molecules
+    assert scored.failed
+    assert scored.error == "x.sdf record 1 'm0': no conformer has finite positions"
+
+
+def test_a_reference_without_finite_positions_is_left_out_of_all_figures_and_named(sets: list[ConformerSet]) -> None:
+    assert sets[0].mol is not None
+    pos = positions(sets[0].mol)
+    rest = replace(sets[0], mol=with_positions(sets[0].mol, pos[1:]), weights=np.array([0.5, 0.25, 0.25]))
+    pos[0] = np.nan
+    whole = replace(sets[0], mol=with_positions(sets[0].mol, pos), weights=np.array([0.2, 0.4, 0.2, 0.2]))
+    evaluation = evaluate(sets[:1], [whole])
+    assert summarise(evaluation) == summarise(evaluate(sets[:1], [rest]))
+    assert evaluation.molecules[0].boltzmann_cov_r(0.5) == pytest.approx(1.0)
+    assert "'m0': 1 of 4 conformers left out (1)" in evaluation.notes[0]
+
+
 def test_the_overlay_shows_the_worst_covered_reference_superposed(
     sets: list[ConformerSet], others: list[ConformerSet]
 ) -> None:
@@ -217,8 +261,10 @@ def test_an_empty_side_is_refused(sets: list[ConformerSet]) -> None:
         evaluate([], sets)
     with pytest.raises(InputError, match="no reference molecules"):
         evaluate(sets, [])
-    with pytest.raises(InputError, match="no reference has conformers"):
+    with pytest.raises(InputError, match=r"no reference has conformers.* record 1 'x' is a molecule without any"):
         evaluate(sets, [ensemble(read_molecule("CCO"), "x")])
+    with pytest.raises(InputError, match="reference molecule 1 is a molecule without any"):
+        confgen.evaluate([sets[0].mol], [read_molecule("CCO")])
 
 
 def test_progress_is_told(sets: list[ConformerSet]) -> None:

@@ -120,6 +120,10 @@ LAYERS = {
     "trainer": 6,
     "subset": 6,
     "validation": 6,
+    "columntypes": 1,
+    "energies": 2,
+    "omissions": 5,
+    "unmatched": 6,
     "__init__": 6,
     "cli": 7,
 }

@@ -44,6 +44,57 @@ def test_columns_that_nobody_asked_for_are_left_out(write: Write) -> None:
     assert batch.schema.names == [*COLUMNS, "name"]
 
 
+def typed(path: Path, name: str, values: list[Any], kind: pa.DataType) -> Path:
+    """A file of rows of one atom each, of which one column has other values and another type."""
+    table = pa.Table.from_pylist([ROW] * len(values))
+    place = table.schema.get_field_index(name)
+    column = pa.array(values, kind)
+    pq.write_table(table.append_column(name, column) if place < 0 else table.set_column(place, name, column), path)
+    return path
+
+
+NUMBERS = pa.list_(pa.float32())
+LISTS, NESTED, TRIPLES = pa.list_(NUMBERS), pa.list_(pa.list_(NUMBERS)), pa.list_(pa.list_(pa.float32(), 3))
+
+
+@pytest.mark.parametrize(("name", "kind", "values", "plain"), [
+    ("smiles", pa.large_string(), ["[He]"], ["[He]"]),
+    ("smiles", pa.dictionary(pa.int32(), pa.string()), ["[He]", "[Ne]"], ["[He]", "[Ne]"]),
+    ("smiles", pa.null(), [None], [None]),
+    ("num_confs", pa.float64(), [1.0, 2.5, None, float("nan"), float("inf")], [1, None, None, None, None]),
+    ("num_atoms", pa.uint8(), [1], [1]),
+    ("positions", LISTS, [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8]]], [[0, 1, 2, 3, 4, 5], [6, 7, 8]]),
+    ("positions", NESTED, [[[[0, 1, 2]], [[3, 4, 5]]], None], [[0, 1, 2, 3, 4, 5], []]),
+    ("positions", TRIPLES, [[[0, 1, 2], [3, 4, 5]]], [[0, 1, 2, 3, 4, 5]]),
+    ("positions", LISTS, [[[0, 1, 2], None]], [[0, 1, 2]]),
+    ("energies", pa.null(), [None], [None]),
+])  # fmt: skip
+def test_columns_come_in_one_type_whichever_they_have(
+    tmp_path: Path, name: str, kind: pa.DataType, values: list[Any], plain: list[Any]
+) -> None:
+    batches = read_batches(typed(tmp_path / "a.parquet", name, values, kind), 8, optional=("energies",))
+    assert [value for batch in batches for value in batch.column(name).to_pylist()] == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "said"),
+    [
+        ("smiles", b"C", pa.binary(), "column 'smiles' is of type binary, not text"),
+        ("smiles", 6, pa.int64(), "column 'smiles' is of type int64, not text"),
+        ("num_confs", "1", pa.string(), "column 'num_confs' is of type string, not whole numbers"),
+        ("positions", "0 0 0", pa.string(), "column 'positions' is of type string, not lists of numbers"),
+        ("energies", "0.0", pa.string(), "column 'energies' is of type string, not a list of numbers in each row"),
+        ("energies", 0.0, pa.float64(), "column 'energies' is of type double, not a list of numbers in each row"),
+    ],
+)
+def test_a_column_of_another_type_is_named_with_what_is_expected(
+    tmp_path: Path, name: str, value: object, kind: pa.DataType, said: str
+) -> None:
+    path = typed(tmp_path / "a.parquet", name, [value], kind)
+    with pytest.raises(InputError, match=f"a.parquet: {said}"):
+        next(read_batches(path, 2, optional=("energies",)))
+
+
 def test_damage_tells_after_which_row_it_comes(write: Write) -> None:
     path = write(4)
     damaged = bytearray(path.read_bytes())

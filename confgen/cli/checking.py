@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rdkit import rdBase
+from tqdm import tqdm
 
-from confgen.candidates import asking_for, asking_for_those_of, candidates
+from confgen.candidates import asking_for, asking_for_those_of, candidates, read_references
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
@@ -45,7 +46,8 @@ def run(request: Request) -> int:
     with rdBase.BlockLogs():
         ask = _asked(request)
         try:
-            found = [(source, candidates(source)) for source in request.inputs]
+            told = request.smiles is None and request.reference is None  # by the files, what to ask for
+            found = [(source, candidates(source, _say_amid if told else None)) for source in request.inputs]
             output.open()
             output.write(form.head.encode())
             for source, findings in _judged(found, ask, request):
@@ -67,8 +69,18 @@ def _asked(request: Request) -> Callable[[Candidate], Candidate]:
     if request.smiles is not None:
         return asking_for(request.smiles)
     if request.reference is not None:
-        return asking_for_those_of(request.reference)
+        references = read_references(request.reference)
+        for one in references:
+            if one.error is not None:
+                say(f"--reference: {one.error}")
+        return asking_for_those_of(request.reference, references)
     return lambda candidate: candidate
+
+
+def _say_amid(line: str) -> None:
+    """A line on standard error, above the bar if there is one."""
+    with tqdm.external_write_mode():
+        say(line)
 
 
 def _judged(

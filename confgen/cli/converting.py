@@ -14,9 +14,10 @@ from tqdm import tqdm
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
-from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.ensembles import ConformerSet, Making, read_ensembles
 from confgen.errors import CannotStart, MoleculeError
 from confgen.molecule import positions, with_positions
+from confgen.omissions import finite_only, right_stereo_only
 from confgen.rows import Known, refuse_other_formats, row_of, write_rows
 from confgen.version import confgen_version
 
@@ -65,6 +66,7 @@ def run(request: Request) -> int:
 def known(found: ConformerSet, max_confs: int | None, theory: str) -> Known:
     """An ensemble that was read, lowest energy first, as it is written; at most `max_confs` conformers.
 
+    theory: of the user; "" for that of the file, if it says so.
     Raises: MoleculeError if it could not be read, or lacks hydrogens: what is learned from it would be wrong.
     """
     if found.mol is None:
@@ -77,25 +79,30 @@ def known(found: ConformerSet, max_confs: int | None, theory: str) -> Known:
     order = order[:max_confs]
     weights = None if found.weights is None else found.weights[order]
     mol = Chem.Mol(found.mol)
-    for tag in mol.GetPropNames():  # of the first record only, so not of the molecule
+    for tag in mol.GetPropNames() if found.making is None else ():  # of the first record only, so not of the molecule
         mol.ClearProp(tag)
+    making = found.making or Making()
     return Known(
         mol=with_positions(mol, positions(found.mol)[order]),
         name=found.name,
         origin=found.origin,
         checks=[[] for _ in order],
         sources=[""] * len(order),
-        theory=theory,
+        theory=theory or making.theory,
         energies=None if found.energies is None else found.energies[order].tolist(),
         boltzmann_weights=None if weights is None or not weights.sum() else (weights / weights.sum()).tolist(),
+        energy_method=making.energy_method,
+        seed=making.seed,
+        weights=making.weights,
     )
 
 
 def _rows(
     found: Sequence[Iterator[ConformerSet]], request: Request, tally: Tally, bar: tqdm
 ) -> Iterator[dict[str, Any]]:
-    for ensemble in (ensemble for ensembles in found for ensemble in ensembles):
+    for read in (ensemble for ensembles in found for ensemble in ensembles):
         bar.update()
+        ensemble = right_stereo_only(finite_only(read))
         lines = [] if request.quiet else [f"note: {note}" for note in ensemble.notes]
         row = None
         try:

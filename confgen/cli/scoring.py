@@ -18,12 +18,13 @@ from confgen.cli.arguments import GENERATED, methods_of, protocol_of
 from confgen.cli.console import SOME_FAILED, say
 from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
-from confgen.cli.remarks import refuse_empty, refuse_nothing, remark
+from confgen.cli.remarks import LINES, refuse_empty, refuse_nothing, remark
 from confgen.cli.tables import tables, text_of
 from confgen.cores import available_cores
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import CannotStart, OutputError
 from confgen.evaluation import evaluate
+from confgen.omissions import finite_only
 from confgen.outfile import OutputFile
 from confgen.scores import Evaluation, Protocol
 
@@ -59,10 +60,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of a method and, for its properties, its molecule for each reference with conformers."""
+    """The scores of a method and, for its properties, its molecule for each reference with conformers.
+
+    unread: what could not be read of its file, a line for each record.
+    """
 
     evaluation: Evaluation
     partners: Sequence[Mol | None] = ()
+    unread: Sequence[str] = ()
 
 
 def run(request: Request) -> int:
@@ -83,7 +88,7 @@ def run(request: Request) -> int:
         sampling = _sampling(request) if request.generate else None
         methods = [(label, path, read_ensembles(path)) for label, path in files]
         with rdBase.BlockLogs():
-            reference = list(itertools.islice(read_ensembles(reference_path), request.limit))
+            reference = [finite_only(one) for one in itertools.islice(read_ensembles(reference_path), request.limit)]
             refuse_empty(reference, reference_path)
             scored = [_evaluated(request, protocol, *method, reference) for method in methods]
             if sampling is not None:
@@ -98,10 +103,25 @@ def run(request: Request) -> int:
         heading = _heading(protocol, reference, reference_path)
         _print(text_of(heading, tables(evaluations), styled=sys.stdout.isatty()))
     remark(evaluations, request.limit, quiet=request.quiet)
+    if request.quiet or request.limit is not None:  # otherwise they are among the remarks
+        _say_unread(scored)
     if not request.quiet:
         written = [path for path in request.outputs.values() if path not in (None, "-")]
         say(f"{time.monotonic() - began:.1f} s" + (f", written: {', '.join(map(str, written))}" if written else ""))
-    return SOME_FAILED if any(m.failed or m.error for e in evaluations for m in e.molecules) else 0
+    failed = any(m.failed or m.error for e in evaluations for m in e.molecules) or any(one.unread for one in scored)
+    return SOME_FAILED if failed else 0
+
+
+def _say_unread(scored: Sequence[Scored]) -> None:
+    """A line for each record that could not be read and is not told of as the failure of a molecule."""
+    for one in scored:
+        told = {molecule.error for molecule in one.evaluation.molecules}
+        lines = [f"{one.evaluation.method}: {line}" for line in one.unread if line not in told]
+        for line in lines[:LINES]:
+            say(line)
+        if len(lines) > LINES:
+            say(f"... and {len(lines) - LINES} more that could not be read in {one.evaluation.method}; "
+                "--json lists them all")  # fmt: skip
 
 
 def _outputs(request: Request, inputs: Sequence[str]) -> dict[str, OutputFile]:
@@ -128,11 +148,13 @@ def _evaluated(
             generated, reference, protocol, match=request.match, method=label, source=source,
             workers=_workers(request, generated, reference), progress=lambda *_: bar.update(),
         )  # fmt: skip
+    unread = [str(one.error) for one in generated if one.error is not None]
     if not request.properties:
-        return Scored(evaluation)
+        return Scored(evaluation, unread=unread)
     from confgen.cli import quantum
 
-    return Scored(evaluation, quantum.partners_of(generated, reference, request.match, protocol.per_reference))
+    partners = quantum.partners_of(generated, reference, request.match, protocol.per_reference)
+    return Scored(evaluation, partners, unread)
 
 
 def _with_properties(request: Request, scored: Sequence[Scored], reference: Sequence[ConformerSet]) -> list[Evaluation]:
@@ -166,7 +188,7 @@ def _generated(request: Request, protocol: Protocol, sampling: Sampling, referen
         for scores, one in zip(scored.evaluation.molecules, made, strict=True)
     ]
     evaluation = replace(scored.evaluation, molecules=molecules, unmatched=[], ambiguous=[])
-    return replace(scored, evaluation=evaluation)
+    return replace(scored, evaluation=evaluation, unread=())
 
 
 def _workers(request: Request, generated: Sequence[ConformerSet], reference: Sequence[ConformerSet]) -> int:
