@@ -51,6 +51,10 @@ def reason_in(log: str) -> str:
         return f"aromatic atoms {atoms} cannot have alternating double bonds (is a hydrogen missing, as in [nH]?)"
     if found := re.search(r"non-ring atom (\d+) marked aromatic", log):
         return f"atom {int(found[1]) + 1} is aromatic but in no ring"
+    if found := re.search(r"ring closure (\d+) duplicates bond between atom (\d+) and atom (\d+)", log):
+        return (
+            f"ring closure {found[1]} joins atoms {int(found[2]) + 1} and {int(found[3]) + 1}, which are bonded already"
+        )
     if found := re.search(r"Element '(.*?)' not found", log):
         return f"'{found[1]}' is no element"
     if "Atomic number not found" in log:

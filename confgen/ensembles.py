@@ -22,6 +22,7 @@ from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
 from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
+from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
 
 # Columns of a Parquet file that need not be there.
@@ -202,8 +203,7 @@ def _set_tags(mol: Mol, tags: object) -> None:
         told = json.loads(tags) if isinstance(tags, str) else tags
     except ValueError:
         return
-    for tag, text in told.items() if isinstance(told, dict) else ():
-        mol.SetProp(str(tag), str(text))
+    set_tags(mol, [(str(tag), str(text)) for tag, text in told.items()] if isinstance(told, dict) else [])
 
 
 def _from_directory(path: Path) -> Iterator[ConformerSet]:

@@ -26,11 +26,12 @@ from confgen.record_tags import (
     Tags,
     conformer_tags,
     energy_tags,
-    input_tags,
     kept_tags,
 )
-from confgen.record_text import ase_json, ase_text, one_line, sdf_title, sdf_value, unicode_text
+from confgen.record_text import ase_json, ase_text, one_line, sdf_tag, sdf_title, sdf_value, unicode_text
 from confgen.smiles import mapped_smiles, without_hydrogens, written_with_order
+from confgen.stereo_tags import open_double_bonds, show_double_bonds
+from confgen.tags import free_name
 from confgen.version import confgen_version
 
 if TYPE_CHECKING:
@@ -42,10 +43,14 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     record = Chem.Mol(mol)
     for tag in mol.GetPropNames(includePrivate=True):  # the writer would write those of confgen, _confgen_origin say
         record.ClearProp(tag)
-    for tag, value in input_tags(mol).items():
-        record.SetProp(one_line(tag).translate({ord("<"): "(", ord(">"): ")"}), sdf_value(value))
+    taken = set(OWN_TAGS)
+    for tag, value in kept_tags(mol).items():
+        name = free_name(sdf_tag(tag), taken)
+        taken.add(name)
+        record.SetProp(name, sdf_value(value))
     record.SetProp("_Name", sdf_title(ensemble.name))
     smiles = {SMILES_TAG: without_hydrogens(mol)}
+    either = open_double_bonds(record)
     text = io.StringIO()
     writer = Chem.SDWriter(text)
     for conformer, tags in zip(record.GetConformers(), conformer_tags(ensemble, mol), strict=True):
@@ -53,6 +58,7 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
             record.ClearProp(tag)  # so that the tags stand in the order of OWN_TAGS, and none is left over
         for tag, entry in (tags | smiles).items():
             record.SetProp(tag, sdf_value(str(entry).lower() if isinstance(entry, bool) else str(entry)))
+        show_double_bonds(record, either, conformer.GetPositions())  # no reader takes it from the coordinates
         writer.write(record, confId=conformer.GetId())
     writer.close()
     return text.getvalue()

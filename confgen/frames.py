@@ -14,11 +14,13 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
+from confgen.axes import renumbered
 from confgen.errors import InputError, MoleculeError
 from confgen.molecule import from_smiles
 from confgen.record_tags import SMILES_TAG
 from confgen.sdf import Group
 from confgen.stereo_tags import restore_overlooked
+from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
 
 FOREIGN = "has no mapped_smiles in its comment line, and XYZ knows no bonds; use SDF, or XYZ that confgen wrote"
@@ -88,8 +90,8 @@ def _group(info: dict[str, Any], numbers: np.ndarray, origin: str) -> Group:
     except MoleculeError as error:
         return Group(name, origin, None, error=error)
     exact = info.get("confgen")
-    for tag, value in (exact.get("tags", {}) if isinstance(exact, dict) else {}).items():
-        mol.SetProp(tag, str(value))
+    tags = exact.get("tags") if isinstance(exact, dict) else None
+    set_tags(mol, [(str(tag), str(value)) for tag, value in tags.items()] if isinstance(tags, dict) else [])
     mol.SetProp(SMILES_TAG, str(info.get("smiles", "")))
     return Group(name, origin, mol)
 
@@ -102,7 +104,7 @@ def _molecule(smiles: str, name: str, origin: str, numbers: np.ndarray) -> Mol:
     places = [atom.GetAtomMapNum() for atom in mol.GetAtoms()]
     if sorted(places) != list(range(1, len(numbers) + 1)):
         raise MoleculeError(f"{where}: mapped_smiles does not number each of the {len(numbers)} atoms; write it again")
-    mol = Chem.RenumberAtoms(mol, np.argsort(places).tolist())
+    mol = renumbered(mol, np.argsort(places).tolist())
     for atom in mol.GetAtoms():
         atom.SetAtomMapNum(0)
     if [atom.GetAtomicNum() for atom in mol.GetAtoms()] != numbers.tolist():

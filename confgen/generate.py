@@ -17,11 +17,12 @@ from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.flexibility import num_confs_auto
 from confgen.isomers import enumerate_stereo, unspecified
-from confgen.molecule import label, prepared, with_positions
+from confgen.molecule import label, positions, prepared, with_positions
 from confgen.options import settings_for, with_options
 from confgen.rounds import Account, Task, make
 from confgen.settings import GenerateSettings
 from confgen.starts import with_input_stereo
+from confgen.stereo import mismatches_at
 from confgen.template import core_notes, match_isomers
 
 
@@ -111,10 +112,13 @@ def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) ->
         isomers, notes = _isomers(mol, settings)
         if settings.stereo != "enumerate":
             made = _generate(blank, isomers, weights, settings)
-            return [replace(made, notes=notes + made.notes, seconds=time.monotonic() - began)]
+            spread = [f"{note}; {_spread(isomers, made.mol)}" for note in notes]
+            return [replace(made, notes=spread + made.notes, seconds=time.monotonic() - began)]
         made_all = [_attempt(replace(blank, mol=isomer), weights, settings) for isomer in isomers]
         each = (time.monotonic() - began) / len(isomers)
-        return [replace(made, notes=notes + made.notes, seconds=each) for made in made_all]
+        first = next((number for number, made in enumerate(made_all) if made.error is None), 0)  # whose notes are told
+        made_all[first] = replace(made_all[first], notes=notes + made_all[first].notes)
+        return [replace(made, seconds=each) for made in made_all]
     except MoleculeError as error:
         return [replace(blank, error=error, seconds=time.monotonic() - began)]
 
@@ -129,7 +133,7 @@ def _attempt(blank: Ensemble, weights: Weights, settings: GenerateSettings) -> E
 
 
 def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol], list[str]]:
-    """The stereoisomers that conformers are made of, and what the user should know about them."""
+    """The stereoisomers that conformers are made of, and what to tell the user: what is open, or that more exist."""
     left_open = unspecified(mol)
     if not left_open:
         return [mol], []
@@ -143,9 +147,17 @@ def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol],
         capped = "more exist" in isomers[0].GetProp("stereoisomer") if len(isomers) > 1 else False
         limit = [f"{label(mol)}: has more than {len(isomers)} stereoisomers, of which {len(isomers)} were made"]
         return isomers, limit if capped else []
-    open_at = f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}"
-    note = f"{open_at}; conformers are spread over {len(isomers)} isomers"
+    note = f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}"
     return isomers, [note] if len(isomers) > 1 else []
+
+
+def _spread(isomers: Sequence[Chem.Mol], made: Chem.Mol | None) -> str:
+    """How many of the isomers the conformers are of: a template, or a small number of them, leaves some out."""
+    assert made is not None
+    pos = positions(made)
+    shown = sum(any(not wrong for wrong in mismatches_at(isomer, pos)) for isomer in isomers)
+    few = f"of {shown} of {len(isomers)} isomers"
+    return "conformers are " + (few if shown < len(isomers) else f"spread over {shown} isomers")
 
 
 def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, settings: GenerateSettings) -> Ensemble:

@@ -15,9 +15,10 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Atom, Bond, BondStereo, ChiralType, Mol, StereoGroupType, StereoSpecified, StereoType
 
+from confgen.axes import AXIAL, TURNED_AXIS, forget_wedges
 from confgen.exchanging import bond_swaps, centre_swaps, is_bridgehead, is_fused
 from confgen.relabelling import relabelling, symmetries
-from confgen.stereo import AXIAL, bond_name, centre_name, elements
+from confgen.stereo import bond_name, centre_name, elements
 
 MAIN_GROUP_CENTRES = {5, 6, 7, 14, 15, 16, 32, 33, 34, 50, 51, 52}
 SPIRO = {6, 7, 14, 32}
@@ -49,8 +50,7 @@ class OpenElement:
                 mol.GetAtomWithIdx(index).InvertChirality()
             for index in self.bonds:
                 bond = mol.GetBondWithIdx(index)
-                is_cw = bond.GetStereo() == BondStereo.STEREOATROPCW
-                bond.SetStereo(BondStereo.STEREOATROPCCW if is_cw else BondStereo.STEREOATROPCW)
+                bond.SetStereo(TURNED_AXIS[bond.GetStereo()])
 
 
 def open_elements(mol: Mol) -> list[OpenElement]:
@@ -106,6 +106,7 @@ def with_choices(mol: Mol, left_open: list[OpenElement], choices: list[bool]) ->
     isomer = Chem.RWMol(mol)
     isomer.RemoveAllConformers()
     isomer.SetStereoGroups([])
+    forget_wedges(isomer)
     for element, choice in zip(left_open, choices, strict=True):
         element.assign(isomer, choice)
     return isomer.GetMol()

@@ -1,14 +1,13 @@
 """One molecule, from text to an RDKit `Mol` that the rest of confgen can work on.
 
 Such a `Mol` is sanitised and has every hydrogen as an atom. Input atoms keep their order and added hydrogens come
-last. `_Name` holds the title, `_confgen_origin` where it came from (`mols.smi:7`), SD tags stay properties, and it
-has conformers only if the input had 3D coordinates. Whatever cannot become one raises `MoleculeError`, in one line.
-Messages count atoms from 1, in input order.
+last. `_Name` holds the title, `_confgen_origin` where it came from (`mols.smi:7`), SD tags stay properties (see
+`tags`), and it has conformers only if the input had 3D coordinates. Whatever cannot become one raises
+`MoleculeError`, in one line. Messages count atoms from 1, in input order.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +17,10 @@ from rdkit.Chem import Mol
 
 from confgen.complaints import block_reason, reason_in, short, smiles_reason
 from confgen.errors import MoleculeError
+from confgen.mol2 import read_mol2, unsaturated
+from confgen.stereo import HANDED
 from confgen.stereo_tags import as_drawn, as_written, restore_overlooked, stereo_from_3d
+from confgen.tags import sd_tags, set_tags
 
 MAX_HEAVY_ATOMS = 1000  # all pairs of atoms are held in memory; beyond this it is a polymer or a protein
 FIX = "correct it or leave it out"
@@ -70,8 +72,7 @@ def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: b
     if mol.GetNumConformers() and not mol.GetConformer().Is3D():
         restore_overlooked(mol, as_drawn(block))
     mol = _from_record(mol, name, origin, where, add_hydrogens)
-    for key, value in sd_tags(block):
-        mol.SetProp(key, value)
+    set_tags(mol, sd_tags(block))
     return mol
 
 
@@ -79,14 +80,14 @@ def from_mol2block(block: str, name: str = "", origin: str = "") -> Mol:
     """The molecule of one Tripos MOL2 record, which has 3D coordinates; otherwise as `from_molblock`."""
     lines = block.split("\n", 2)
     where = _where(origin, name or (lines[1].strip() if len(lines) > 2 else ""))
-    mol, log = _parse(lambda block: Chem.MolFromMol2Block(block, removeHs=False), block)
+    mol, log = _parse(read_mol2, block)
     if mol is None:
-        reason = reason_in(log) or "the MOL2 record is damaged or cut short"
+        fault = reason_in(log).replace("as in [nH]?", "or a charge?")
+        reason = fault or "the MOL2 record is damaged, cut short or without coordinates"
         raise MoleculeError(f"{where}: {reason}; {FIX}")
-    bare = next((a for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetNumRadicalElectrons()), None)
-    if bare is not None:  # MOL2 cannot leave hydrogens to be inferred, so RDKit takes it for a radical
-        which = f"atom {bare.GetIdx() + 1} ({bare.GetSymbol()}) has no hydrogens or too few"
-        raise MoleculeError(f"{where}: {which}; MOL2 needs them all, add them or use SDF")
+    if (bare := unsaturated(mol)) is not None:
+        which = f"atom {bare.GetIdx() + 1} ({bare.GetSymbol()}) is charged or lacks hydrogens"
+        raise MoleculeError(f"{where}: {which}, which this MOL2 does not say; give it as SDF, or with all hydrogens")
     return _from_record(mol, name, origin, where)
 
 
@@ -95,7 +96,13 @@ def read_molecule(text: str) -> Mol:
 
     Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
     """
-    is_block = any(mark in text for mark in ("V2000", "V3000", "M  END"))
+    given: object = text
+    if not isinstance(given, str):
+        kind = type(given).__name__
+        raise MoleculeError(
+            f"molecule: is of type {kind}, not text; give a SMILES or a MOL block (files: read_records)"
+        )
+    is_block = len(text.splitlines()) > 3 and any(mark in text for mark in ("V2000", "V3000", "M  END"))
     return from_molblock(text.split("\n$$$$")[0]) if is_block else from_smiles(text)
 
 
@@ -202,9 +209,18 @@ def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, st
 def _from_record(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool = True) -> Mol:
     if mol.GetNumConformers() and mol.GetConformer().Is3D() and not _coincident(mol):
         stereo_from_3d(mol)
+        _forget_other_shapes(mol)
     else:
         mol.RemoveAllConformers()
     return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
+
+
+def _forget_other_shapes(mol: Mol) -> None:
+    """Clears, in place, tags such as trigonal-bipyramidal of tetrahedral P and S, which poor coordinates look like."""
+    for atom in mol.GetAtoms():
+        tetrahedral = atom.GetAtomicNum() in (15, 16) and atom.GetDegree() == 4 and atom.GetTotalValence() > 4
+        if tetrahedral and atom.GetChiralTag() not in HANDED:
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
 
 
 def _complete(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool = True) -> Mol:
@@ -248,12 +264,6 @@ def _flat_drawing_marked_3d(mol: Mol) -> bool:
         return False
     implicit_hydrogens = any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
     return implicit_hydrogens and not mol.GetConformer().GetPositions()[:, 2].any()
-
-
-def sd_tags(block: str) -> list[tuple[str, str]]:
-    """Names and values of the SD tags after the structure; a value is all the lines up to the next tag."""
-    parts = re.split(r"^>[^\n<]*<([^\n]*)>[^\n>]*\n", block.partition("M  END")[2], flags=re.MULTILINE)
-    return [(key, value.split("\n$$$$")[0].strip("\n")) for key, value in zip(parts[1::2], parts[2::2], strict=True)]
 
 
 def _where(origin: str, name: str) -> str:

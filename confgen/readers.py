@@ -1,27 +1,29 @@
 """Molecules from the inputs of a command, one by one: SMILES, .smi, .csv, .tsv, .sdf, .mol, .mol2, and any of them .gz,
 or `-` for standard input.
 
-What makes a whole input unreadable (no such file, a directory, binary data, no SMILES column) raises `InputError`
-before the first molecule is read. A bad entry, or damage met later, becomes a `Record` that carries the error, and
-reading goes on. Files are streamed: memory holds one record.
+What makes a whole input unreadable (no such file, a directory, a pipe, binary data, no SMILES column) raises
+`InputError` before the first molecule is read. A bad entry, or damage met later, becomes a `Record` that carries the
+error, and reading goes on. Files are streamed: memory holds one record.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from rdkit.Chem import Mol
 
-from confgen.columns import Columns, find_columns, is_smiles_column
+from confgen.columns import Columns, find_columns, is_smiles_column, is_table_header, rows
+from confgen.complaints import short
 from confgen.errors import InputError, MoleculeError
 from confgen.molecule import from_mol2block, from_molblock, from_smiles
+from confgen.splitting import head_of, mol2_blocks, sdf_blocks, split_line
+from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
 
 LINES, TABLE, SDF, MOL2 = "lines", "table", "sdf", "mol2"
@@ -31,7 +33,7 @@ KINDS = {
     **dict.fromkeys((".sdf", ".sd", ".mol", ".mdl"), SDF),
     ".mol2": MOL2,
 }
-MAX_RECORD_LINES = 200_000  # of one SDF or MOL2 record: a file of another kind must not end up in memory
+COUNTS_LINE = re.compile(r"[ \d]{6}.*V[23]000\s*$")  # the fourth line of an SDF
 UNKNOWN_KIND = f"unknown kind of file; known are {' '.join(KINDS)}, and these with .gz"
 
 
@@ -50,29 +52,31 @@ class Record:
 
 
 Entry = Callable[[], Record]  # reads one entry of an input
+Sources = str | Path | Sequence[str | Path]
 
 
 def read_records(
-    sources: Sequence[str], *, smiles_column: str | None = None, name_column: str | None = None
+    sources: Sources, *, smiles_column: str | None = None, name_column: str | None = None
 ) -> Iterator[Record]:
-    """The entries of every source, in order: a file, `-` (SDF, MOL2 or SMILES lines on standard input), or a SMILES.
+    """The entries of every source, in order: a file, a SMILES, or `-`, whatever of these is on standard input.
 
-    smiles_column, name_column: of .csv and .tsv files, in any case; found by their usual names if not given. The
-    other columns become properties of the molecule, as SD tags do.
+    sources: or a single one. smiles_column, name_column: of .csv and .tsv files, in any case; found by their usual
+    names if not given. The other columns become properties of the molecule, as SD tags do (see `tags`).
     Raises: InputError, at once, if a source cannot be read at all.
     """
     return (entry() for entry in read_entries(sources, smiles_column=smiles_column, name_column=name_column))
 
 
 def read_entries(
-    sources: Sequence[str], *, smiles_column: str | None = None, name_column: str | None = None
+    sources: Sources, *, smiles_column: str | None = None, name_column: str | None = None
 ) -> Iterator[Entry]:
     """What `read_records` gives, each as a function: to pass over most of a large file costs little.
 
     Raises: InputError, at once, if a source cannot be read at all.
     """
+    sources = [sources] if isinstance(sources, str | Path) else sources
     readers = [
-        _reader(source, f"argument {number}", smiles_column, name_column)
+        _reader(str(source), f"argument {number}", smiles_column, name_column)
         for number, source in enumerate(sources, start=1)
     ]
     return itertools.chain.from_iterable(read() for read in readers)
@@ -83,14 +87,14 @@ def _reader(
 ) -> Callable[[], Iterable[Entry]]:
     """What reads one source, after a look at its start that shows whether it can be."""
     if source == "-":
-        return _read_stdin
+        return partial(_read_stdin, smiles_column, name_column)
     path = source[:-3] if source.lower().endswith(".gz") else source
     kind = KINDS.get(Path(path).suffix.lower())
     if kind is None and path == source:
         return partial(iter, [_known(_argument(source, argument))])
     if not Path(source).exists():
         raise InputError(f"{source}: no such file; check the path")
-    _refuse_directory(source)
+    _refuse_no_file(source)
     if kind is None:
         raise InputError(f"{source}: {UNKNOWN_KIND}")
     with open_text(source) as text:
@@ -103,7 +107,7 @@ def _argument(source: str, origin: str) -> Record:
 
     Raises: InputError if it is none and names or looks like a file.
     """
-    smiles, name = _split_line(source)
+    smiles, name = split_line(source)
     record = _record(from_smiles, smiles, name, origin)
     if record.error is None or not smiles:
         return record
@@ -112,32 +116,41 @@ def _argument(source: str, origin: str) -> Record:
     except (OSError, ValueError):  # too long for a path, as a SMILES may be
         is_path = False
     if is_path:
-        _refuse_directory(source)
+        _refuse_no_file(source)
         raise InputError(f"{source}: {UNKNOWN_KIND}")
     if "/" in source or "\\" in source:
         raise InputError(f"{source}: no such file; and it is no SMILES either ({record.error})")
-    return Record(None, name, origin, MoleculeError(f"{record.error}; nor is there a file of that name"))
+    return _failed(smiles, name, origin, MoleculeError(f"{record.error}; nor is there a file of that name"))
 
 
-def _refuse_directory(source: str) -> None:
+def _refuse_no_file(source: str) -> None:
     if Path(source).is_dir():
         raise InputError(f"{source}: is a directory; name the files in it")
+    if Path(source).is_fifo():  # it can be opened once, but a look at its start comes first
+        raise InputError(f"{source}: is a pipe, not a file; give it on standard input (- < {source})")
 
 
-def _read_stdin() -> Iterator[Entry]:
+def _read_stdin(smiles_column: str | None, name_column: str | None) -> Iterator[Entry]:
     text = open_text("-")
     try:
-        head = list(itertools.islice(text, 4))
+        head = head_of(text)
         lines = itertools.chain(head, text)
-        kind = LINES
-        if any("V2000" in line or "V3000" in line for line in head):
-            kind = SDF
-        elif any(line.startswith("@<TRIPOS>") for line in head):
-            kind = MOL2
-        yield from _until_damage("stdin", _entries("stdin", kind, lines))
+        kind = _kind_of(head)
+        columns = None
+        if kind == LINES and is_table_header(next(filter(str.strip, head), ""), smiles_column):
+            columns = find_columns("stdin", head, smiles_column, name_column)
+        entries = _rows("stdin", lines, columns) if columns else _entries("stdin", kind, lines)
+        yield from _until_damage("stdin", entries)
     finally:
         with suppress(ValueError):  # it has been closed meanwhile
             text.detach()  # or standard input would be closed with it
+
+
+def _kind_of(head: list[str]) -> str:
+    """The kind of a text that begins with these lines; a table counts as SMILES lines."""
+    if any(COUNTS_LINE.match(line) for line in head):
+        return SDF
+    return MOL2 if any(line.startswith("@<TRIPOS>") for line in head) else LINES
 
 
 def _read_file(source: str, kind: str, columns: Columns | None) -> Iterator[Entry]:
@@ -150,7 +163,7 @@ def _entries(source: str, kind: str, lines: Iterable[str]) -> Iterator[Entry]:
     if kind == LINES:
         yield from _smiles_lines(source, lines)
         return
-    blocks, build = (sdf_blocks(lines), from_molblock) if kind == SDF else (_mol2_blocks(lines), from_mol2block)
+    blocks, build = (sdf_blocks(lines), from_molblock) if kind == SDF else (mol2_blocks(lines), from_mol2block)
     alone = source.lower().removesuffix(".gz").endswith((".mol", ".mdl"))
     for number, block in enumerate(blocks, start=1):
         origin = source if alone and number == 1 else f"{source} record {number}"
@@ -178,53 +191,18 @@ def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Entry]:
             may_be_header = False
             if is_smiles_column(text.split()[0]):
                 continue
-        smiles, name = _split_line(text)
+        smiles, name = split_line(text)
         yield partial(_record, from_smiles, smiles, name, f"{source}:{number}")
 
 
-def _split_line(text: str) -> tuple[str, str]:
-    """SMILES, with its CXSMILES extension if there is one, and the name, which is the SMILES if there is none."""
-    smiles, *rest = text.split(None, 1) or [""]
-    after = rest[0] if rest else ""
-    extension = ""
-    if after.startswith("|") and (end := after.find("|", 1)) > 0:
-        extension, after = f" {after[: end + 1]}", after[end + 1 :].strip()
-    return smiles + extension, after.split("\t")[0].strip() or smiles
-
-
-def sdf_blocks(lines: Iterable[str]) -> Iterator[str]:
-    """The records of an SDF, without the lines of dollars that end them."""
-    block: list[str] = []
-    for line in lines:
-        if line.startswith("$$$$"):
-            yield "".join(block)
-            block = []
-        elif len(block) < MAX_RECORD_LINES:
-            block.append(line)
-    if any(line.strip() for line in block):
-        yield "".join(block)
-
-
-def _mol2_blocks(lines: Iterable[str]) -> Iterator[str]:
-    block: list[str] = []
-    for line in lines:
-        if line.startswith("@<TRIPOS>MOLECULE"):
-            if block:
-                yield "".join(block)
-            block = [line]
-        elif block and len(block) < MAX_RECORD_LINES:  # what stands before the first record is comment
-            block.append(line)
-    if block:
-        yield "".join(block)
-
-
-def _rows(source: str, text: TextIO, columns: Columns) -> Iterator[Entry]:
-    for _ in range(columns.lines):
-        text.readline()
-    rows = csv.reader(text, delimiter=columns.delimiter)
-    for row in rows:
-        if any(cell.strip() for cell in row):
-            yield partial(_row, row, columns, f"{source}:{columns.lines + rows.line_num}")
+def _rows(source: str, lines: Iterable[str], columns: Columns) -> Iterator[Entry]:
+    for number, cells in rows(lines, columns):
+        origin = f"{source}:{number}"
+        if isinstance(cells, str):
+            fault = f'{origin}: a quote is not closed in "{short(cells)}"; close it or take it out'
+            yield _known(_failed(cells, "", origin, MoleculeError(fault)))
+        else:
+            yield partial(_row, cells, columns, origin)
 
 
 def _row(row: list[str], columns: Columns, origin: str) -> Record:
@@ -233,9 +211,8 @@ def _row(row: list[str], columns: Columns, origin: str) -> Record:
     name = cells.pop(columns.name, "") if columns.name is not None else ""
     record = _record(from_smiles, smiles, name or smiles, origin)
     if record.mol is not None:
-        for index, column in enumerate(columns.header):
-            if cells.get(index) and column and not column.startswith("_"):  # RDKit keeps "_" for itself
-                record.mol.SetProp(column, cells[index])
+        named = [(column, cells.get(index, "")) for index, column in enumerate(columns.header) if column]
+        set_tags(record.mol, [(column, cell) for column, cell in named if cell])
     return record
 
 
@@ -243,7 +220,14 @@ def _record(build: Callable[[str, str, str], Mol], text: str, name: str, origin:
     try:
         return Record(build(text, name, origin), name, origin)
     except MoleculeError as error:
-        return Record(None, name, origin, error)
+        return _failed(text if build is from_smiles else "", name, origin, error)
+
+
+def _failed(text: str, name: str, origin: str, error: MoleculeError) -> Record:
+    """The record of an error, which has the text of a SMILES or row as a note."""
+    if text:
+        error.add_note(text)
+    return Record(None, name, origin, error)
 
 
 def _known(record: Record) -> Entry:

@@ -1,4 +1,8 @@
-"""What is written beside the coordinates of an ensemble: tags of each conformer, and those that the input had."""
+"""What is written beside the coordinates of an ensemble: tags of each conformer, and those that the input had.
+
+A tag of the input with a name that confgen gives to its own (`source`) is written as `input_source`. Only if the input
+has a `confgen_smiles`, so was written by confgen, do such tags describe an earlier conformer, and are dropped.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from rdkit import Chem
 
 from confgen.boltzmann import boltzmann_weights
 from confgen.errors import MoleculeError
+from confgen.tags import free_name, renamed
 from confgen.version import confgen_version
 
 # Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
@@ -19,7 +24,7 @@ SMILES_TAG = "confgen_smiles"
 # Tags of a conformer that was relaxed, or whose energy is known.
 ENERGY_TAGS = ("energy_kcal_mol", "relative_energy_kcal_mol", "boltzmann_weight", "energy_method", "relaxation")
 Tags = dict[str, str | float]
-# Tags written by confgen; the same tags in the input describe some earlier conformer and are dropped.
+# Tags written by confgen.
 OWN_TAGS = (
     "conformer",
     "energy_kcal_mol",
@@ -127,5 +132,12 @@ def input_tags(mol: Chem.Mol) -> dict[str, str]:
 
 
 def kept_tags(mol: Chem.Mol) -> dict[str, str]:
-    """The tags of the input that are written along, all but those of OWN_TAGS."""
-    return {tag: value for tag, value in input_tags(mol).items() if tag not in OWN_TAGS}
+    """The tags of the input that are written along, those of OWN_TAGS under another name or not at all."""
+    given = input_tags(mol)
+    tags: dict[str, str] = {}
+    for tag, value in given.items():
+        if tag not in OWN_TAGS:
+            tags[tag] = value
+        elif SMILES_TAG not in given:
+            tags[free_name(renamed(tag), given)] = value
+    return tags

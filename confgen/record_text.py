@@ -21,6 +21,11 @@ def sdf_title(name: str) -> str:
     return f"_{title}" if title.startswith("$$$$") else title
 
 
+def sdf_tag(tag: str) -> str:
+    """The name of a tag without what ends it."""
+    return one_line(tag).translate({ord("<"): "(", ord(">"): ")"}) or "unnamed"
+
+
 def sdf_value(value: str) -> str:
     """The text without what ends a value (an empty line) or a record (four dollars)."""
     lines = (line.rstrip() for line in value.splitlines())

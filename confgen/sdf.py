@@ -13,11 +13,13 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
+from confgen.axes import renumbered
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
-from confgen.molecule import from_molblock, from_smiles, positions, sd_tags
-from confgen.readers import sdf_blocks
+from confgen.molecule import from_molblock, from_smiles, positions
 from confgen.record_tags import SMILES_TAG, kept_tags
+from confgen.splitting import sdf_blocks
+from confgen.tags import sd_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
 
 ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title
@@ -119,7 +121,7 @@ def _as_asked(mol: Mol, smiles: str) -> Mol:
     if asked.GetNumAtoms() > mol.GetNumAtoms():
         asked = Chem.RemoveAllHs(asked, sanitize=False)
     match = same_atoms(bare, asked)
-    return bare if match is None else Chem.RenumberAtoms(asked, match.tolist())
+    return bare if match is None else renumbered(asked, match.tolist())
 
 
 def _joins(group: Group, block: str) -> bool:

@@ -1,8 +1,8 @@
-"""SMILES that keep the stereochemistry which RDKit's own perception overlooks.
+"""SMILES that keep the stereochemistry which RDKit's own perception overlooks, and that of axes and relative groups.
 
 RDKit clears a tag before it writes if it sees no unlike neighbours: that of a spiro atom between rings that are alike,
-of a ring atom across from a double bond, of the nitrogens of Troeger's base. `confgen.molecule.from_smiles` reads them
-back.
+of a ring atom across from a double bond, of the nitrogens of Troeger's base. Axes and relative groups stand
+in an extension (see `confgen.cxsmiles`). `confgen.molecule.from_smiles` reads all of them back.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
+from confgen.cxsmiles import extension
 from confgen.relabelling import symmetries
 from confgen.stereo import elements, reassign
 from confgen.stereo_tags import restore_overlooked
@@ -22,14 +23,16 @@ _AS_TAGGED.cleanStereo = False  # type: ignore[assignment]
 
 
 def written_smiles(mol: Mol) -> str:
-    """Isomeric SMILES of all atoms of `mol`, canonical unless that would lose stereochemistry."""
+    """Isomeric SMILES of all atoms of `mol`, canonical unless that would lose stereochemistry.
+
+    It is a CXSMILES, with a space in it, if there are axes or relative groups, which no SMILES has.
+    """
     return written_with_order(mol)[0]
 
 
 def written_with_order(mol: Mol) -> tuple[str, list[int]]:
     """`written_smiles`, and the atoms in the order in which they stand there."""
-    smiles = Chem.MolToSmiles(mol, _AS_TAGGED) if _overlooked(mol) else Chem.MolToSmiles(mol)
-    return smiles, [int(atom) for atom in mol.GetProp("_smilesAtomOutputOrder").strip("[,]").split(",")]
+    return _written(mol, as_tagged=_overlooked(mol))
 
 
 def without_hydrogens(mol: Mol) -> str:
@@ -38,17 +41,18 @@ def without_hydrogens(mol: Mol) -> str:
 
 
 def mapped_smiles(mol: Mol) -> str:
-    """Isomeric SMILES of all atoms of `mol`, with every atom's number, from 1, as its map number."""
+    """`written_smiles` with every atom's number, from 1, as its map number."""
     numbered = Chem.Mol(mol, True)  # without conformers
     for atom in numbered.GetAtoms():
         atom.SetAtomMapNum(atom.GetIdx() + 1)
-    return str(Chem.MolToSmiles(numbered, _AS_TAGGED) if _overlooked(mol) else Chem.MolToSmiles(numbered))
+    return _written(numbered, as_tagged=_overlooked(mol))[0]
 
 
 def stereo_smiles(mol: Mol) -> str:
     """One SMILES for each stereoisomer, whatever the order of atoms, without hydrogens that it does not need.
 
-    Bridgeheads and ring fusions that RDKit overlooks are left out, for not every source of molecules has their tags.
+    Bridgeheads and ring fusions that RDKit overlooks are left out, for not every source of molecules has their tags,
+    and so are axes, which nobody finds in coordinates.
     """
     bare = Chem.RWMol(Chem.RemoveHs(mol, sanitize=False))
     for atom in bare.GetAtoms():
@@ -58,6 +62,16 @@ def stereo_smiles(mol: Mol) -> str:
     smiles = Chem.MolToSmiles(cleaned)
     restore_overlooked(cleaned, bare, only_open=True)
     return _first_of_symmetric(cleaned) if _overlooked(cleaned) else smiles
+
+
+def _written(mol: Mol, *, as_tagged: bool) -> tuple[str, list[int]]:
+    smiles = str(Chem.MolToSmiles(mol, _AS_TAGGED) if as_tagged else Chem.MolToSmiles(mol))
+    atoms, bonds = (_numbers(mol, f"_smiles{what}OutputOrder") for what in ("Atom", "Bond"))
+    return smiles + extension(mol, smiles, atoms, bonds), atoms
+
+
+def _numbers(mol: Mol, prop: str) -> list[int]:
+    return [int(number) for number in mol.GetProp(prop).strip("[,]").split(",") if number]
 
 
 def _overlooked(mol: Mol) -> bool:

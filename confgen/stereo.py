@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import Atom, Bond, BondStereo, ChiralType, Mol
+from rdkit.Chem import Atom, Bond, BondStereo, ChiralType, Mol, StereoGroupType
 
+from confgen.axes import AXIAL, forget_wedges, lowest_neighbour
 from confgen.relabelling import relabelling, symmetries
 
 # A score is 1 for an ideal element that is right, -1 for one that is wrong, 0 for a flat centre or a bond twisted
@@ -25,7 +26,6 @@ SMALL_RING = 4  # members at most
 VOLUME_FOUR = 16 / (3 * np.sqrt(3))  # of the parallelepiped spanned by four unit vectors at tetrahedral angles
 VOLUME_THREE = 4 / (3 * np.sqrt(3))  # by three of them and the centre
 CISTRANS = {BondStereo.STEREOZ: 1, BondStereo.STEREOCIS: 1, BondStereo.STEREOE: -1, BondStereo.STEREOTRANS: -1}
-AXIAL = {BondStereo.STEREOATROPCW: 1, BondStereo.STEREOATROPCCW: -1}
 HANDED = {ChiralType.CHI_TETRAHEDRAL_CW: -1, ChiralType.CHI_TETRAHEDRAL_CCW: 1}
 
 
@@ -74,7 +74,7 @@ def elements(mol: Mol) -> StereoElements:
         if stereo in CISTRANS and len(bond.GetStereoAtoms()) == 2:
             first, last = bond.GetStereoAtoms()
         elif stereo in AXIAL:
-            first, last = _lowest_neighbour(bond, bond.GetBeginAtom()), _lowest_neighbour(bond, bond.GetEndAtom())
+            first, last = lowest_neighbour(bond, bond.GetBeginAtom()), lowest_neighbour(bond, bond.GetEndAtom())
         else:
             continue
         bond_names.append(bond_name(bond))
@@ -132,9 +132,12 @@ def mismatches_all(mol: Mol) -> list[list[str]]:
 
 
 def mismatches_at(mol: Mol, pos: NDArray[np.float64]) -> list[list[str]]:
-    """`mismatches_all` at positions (K, N, 3) that need not be conformers."""
+    """`mismatches_all` at positions (K, N, 3) that need not be conformers.
+
+    A racemic or relative group stands for two isomers, so its elements are right as well if all are inverted.
+    """
     wanted = elements(mol)
-    score = scores(wanted, pos)
+    score = _with_groups_turned(mol, wanted, scores(wanted, pos))
     wrong = score < FLAT
     inverted = wrong & (score <= -FLAT)
     names = [[wanted.names[s] for s in np.flatnonzero(row)] for row in wrong]
@@ -148,6 +151,19 @@ def mismatches_at(mol: Mol, pos: NDArray[np.float64]) -> list[list[str]]:
         for k in several:  # a meso form seen from its other end, both centres of a 1,4-disubstituted cyclohexane
             names[k] = [] if carried.same(own, np.where(inverted[k], -own, own)) else names[k]
     return names
+
+
+def _with_groups_turned(mol: Mol, wanted: StereoElements, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores (K, S) with those of a relative group negated where more of it is inverted than right."""
+    for group in mol.GetStereoGroups():
+        if group.GetGroupType() == StereoGroupType.STEREO_ABSOLUTE:
+            continue
+        axes = [{bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} for bond in group.GetBonds()]
+        own = np.isin(wanted.centres[:, 0], [atom.GetIdx() for atom in group.GetAtoms()]).tolist()
+        own += [{int(begin), int(end)} in axes for _, begin, end, _ in wanted.torsions]
+        inverted = score[:, own].sum(axis=1, keepdims=True) < 0
+        score[:, own] = np.where(inverted, -score[:, own], score[:, own])
+    return score
 
 
 def _may_swap(mol: Mol, wanted: StereoElements) -> NDArray[np.bool_]:
@@ -168,6 +184,7 @@ def reassign(mol: Mol) -> None:
     Axes stay as they are: RDKit would read them off wedges, which may say something else by now.
     """
     axes = {bond.GetIdx(): bond.GetStereo() for bond in mol.GetBonds() if bond.GetStereo() in AXIAL}
+    forget_wedges(mol)
     for bond in mol.GetBonds():
         if bond.GetBondType() == Chem.BondType.SINGLE:
             bond.SetBondDir(Chem.BondDir.NONE)
@@ -176,12 +193,6 @@ def reassign(mol: Mol) -> None:
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     for index, stereo in axes.items():
         mol.GetBondWithIdx(index).SetStereo(stereo)
-
-
-def _lowest_neighbour(bond: Bond, end: Atom) -> int:
-    """The neighbour RDKit measures an atropisomer from: the lowest index on that end of the axis."""
-    other = bond.GetOtherAtomIdx(end.GetIdx())
-    return min(int(n.GetIdx()) for n in end.GetNeighbors() if n.GetIdx() != other)
 
 
 def centre_name(atom: Atom) -> str:

@@ -55,6 +55,33 @@ def stereo_from_3d(mol: Mol) -> None:
     forget_exchanging(mol)
 
 
+def open_double_bonds(mol: Mol) -> NDArray[np.int64]:
+    """A torsion about each double bond of which `mol` does not say which way it is, (D, 4).
+
+    Those that could be no other way, or swap by themselves, are among them: files have these as "either", too.
+    """
+    found = []
+    for bond in mol.GetBonds():
+        ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        if bond.GetBondType() == Chem.BondType.DOUBLE and bond.GetStereo() not in CISTRANS:
+            first, last = ([n.GetIdx() for n in end.GetNeighbors()] for end in ends)
+            if len(first) > 1 and len(last) > 1:
+                begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+                found.append([min(set(first) - {end}), begin, end, min(set(last) - {begin})])
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def show_double_bonds(mol: Mol, torsions: NDArray[np.int64], pos: NDArray[np.float64]) -> None:
+    """Sets, in place, the double bonds of `open_double_bonds` to cis or trans, as positions (N, 3) have them."""
+    before, axis, after = np.moveaxis(np.diff(pos[torsions], axis=1), 1, 0)
+    is_cis = (np.cross(before, axis) * np.cross(axis, after)).sum(-1) > 0
+    for (first, begin, end, last), cis in zip(torsions.tolist(), is_cis, strict=True):
+        bond = mol.GetBondBetweenAtoms(begin, end)
+        bond.SetBondDir(Chem.BondDir.NONE)
+        bond.SetStereoAtoms(first, last)
+        bond.SetStereo(BondStereo.STEREOCIS if cis else BondStereo.STEREOTRANS)
+
+
 def restore_overlooked(mol: Mol, raw: Mol, only_open: bool = False) -> None:
     """Gives `mol`, in place, the tags of `raw` that RDKit's perception cleared although they tell isomers apart.
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import Mol, rdDistGeom, rdFMCS
+from rdkit.Chem import Mol, rdDistGeom
 
 from confgen.core_checks import core_faults, within_reach, wrong_hands
+from confgen.core_queries import FEWEST_ATOMS, core_queries, heavy_atoms, rings_agree
 from confgen.errors import CannotStart, InputError, MoleculeError
 from confgen.molecule import fragments, label
 from confgen.readers import KINDS, MOL2, SDF, read_records
 from confgen.scaffold import Core
 
-FEWEST_ATOMS = 3  # two atoms leave the molecule free to turn about them
-MCS_TIMEOUT_S = 10
 MAX_MATCHES = 2000  # ways to lay a core on a molecule that are looked at
 MAX_CORES = 24  # of them, those that are kept
 
@@ -70,7 +69,7 @@ def make_template(mol: Mol, origin: str, smarts: str | None = None, notes: tuple
         query = Chem.MolFromSmarts(smarts)
         if query is None:
             raise CannotStart(f"the SMARTS of the core, {smarts!r}, cannot be read; correct it")
-        bare, _ = _without_hydrogens(mol)
+        bare, _ = heavy_atoms(mol)
         found = bare.GetSubstructMatches(query)
         if not found:
             raise CannotStart(f"the SMARTS of the core, {smarts!r}, is not in the template {origin}; correct it")
@@ -85,11 +84,11 @@ def match_isomers(isomers: Sequence[Mol], template: Template) -> tuple[list[Mol]
     """The stereoisomers of one molecule whose core has the hand of the template, and the cores of each.
 
     The core is what the template's SMARTS matches in both; without one, the template as a whole if that is part of the
-    molecule, else what the two have in common at most, rings as a whole. The cores of an isomer are the distinct ways
-    to lay it on the template, at most MAX_CORES, always in the same order. Two ways are the same if a symmetry of the
-    molecule, substituents and stereochemistry included, leads from one to the other: a phenyl ring with an ortho
-    substituent can be laid on another in two ways, one with a para substituent in only one. Ways that would overstretch
-    or crush the molecule are left out if there are others.
+    molecule, else what the two have in common at most, rings as a whole and aromatic atoms on aromatic ones. The cores
+    of an isomer are the distinct ways to lay it on the template, at most MAX_CORES, always in the same order. Two ways
+    are the same if a symmetry of the molecule, substituents and stereochemistry included, leads from one to the other:
+    a phenyl ring with an ortho substituent can be laid on another in two ways, one with a para substituent in only one.
+    Ways that would overstretch or crush the molecule are left out if there are others.
     Raises MoleculeError if fewer than three heavy atoms match, or if every way contradicts the stereochemistry.
     """
     mappings = _mappings(isomers[0], template)
@@ -108,39 +107,34 @@ def match_isomers(isomers: Sequence[Mol], template: Template) -> tuple[list[Mol]
 
 
 def core_notes(mol: Mol, cores: Sequence[Core]) -> list[str]:
-    """What a user should know about the cores of a molecule: that there are several, and checks that fail in them."""
+    """What a user should know about the cores of a molecule: that there are several, and checks that fail in them.
+
+    cores: of all its isomers, which may share them.
+    """
     notes = []
-    if len(cores) > 1:
-        more = " or more" if len(cores) == MAX_CORES else ""
-        notes.append(
-            f"{label(mol)}: its core lies on the template in {len(cores)}{more} ways; conformers are spread over them"
-        )
+    ways = len({(core.atoms.tobytes(), core.positions.tobytes()) for core in cores})
+    if ways > 1:
+        more = " or more" if ways >= MAX_CORES else ""
+        spread = f"its core lies on the template in {ways}{more} ways; conformers are spread over them"
+        notes.append(f"{label(mol)}: {spread}")
     faults = sorted({name for core in cores for name in core_faults(mol, core)})
     if faults:
         notes.append(f"{label(mol)}: fails {', '.join(faults)} in the template's own coordinates")
     return notes
 
 
-def _without_hydrogens(mol: Mol) -> tuple[Mol, np.ndarray]:
-    """The heavy atoms as a molecule, and their indices."""
-    bare = Chem.RemoveAllHs(mol, sanitize=False)
-    bare.UpdatePropertyCache(strict=False)
-    Chem.GetSymmSSSR(bare)
-    return bare, np.array([atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() > 1], dtype=np.int64)
-
-
 def _mappings(mol: Mol, template: Template) -> list[tuple[np.ndarray, np.ndarray]]:
     """Ways to lay the core on the template, whatever the stereochemistry: (C,) atoms of each of the two."""
-    bare, heavy = _without_hydrogens(mol)
-    whole, template_heavy = _without_hydrogens(template.mol)
+    bare, heavy = heavy_atoms(mol)
+    whole, template_heavy = heavy_atoms(template.mol)
     parts = {int(atom): number for number, atoms in enumerate(fragments(mol)) for atom in atoms}
-    for query, of_template in _queries(bare, whole, template.smarts):
-        found = bare.GetSubstructMatches(query, uniquify=False, maxMatches=MAX_MATCHES)
+    for query, of_template, searched in core_queries(bare, whole, template.smarts):
+        found = searched.GetSubstructMatches(query, uniquify=False, maxMatches=MAX_MATCHES)
         pairs = [
             (heavy[list(own)], template_heavy[list(other)])
             for other in of_template
             for own in found
-            if query.HasQuery() or _rings_agree(query, bare, own)
+            if query.HasQuery() or rings_agree(query, bare, own)
         ][:MAX_MATCHES]
         pairs = [(own, other) for own, other in pairs if len({parts[int(atom)] for atom in own}) == 1]
         if pairs:
@@ -149,35 +143,9 @@ def _mappings(mol: Mol, template: Template) -> list[tuple[np.ndarray, np.ndarray
     raise MoleculeError(f"{label(mol)}: shares no core with the template {template.origin} ({what}); leave it out")
 
 
-def _queries(bare: Mol, whole: Mol, smarts: str | None) -> Iterator[tuple[Mol, Sequence[Sequence[int]]]]:
-    """Queries for the core, the first that matches is it, each with its matches in the template."""
-    if smarts is not None:
-        query = Chem.MolFromSmarts(smarts)
-        yield query, whole.GetSubstructMatches(query)
-        return
-    plain = Chem.RWMol(whole)  # charges and isotopes of a query must be met, and an amine's may differ
-    for atom in plain.GetAtoms():
-        atom.SetFormalCharge(0)
-        atom.SetIsotope(0)
-    yield plain.GetMol(), [range(whole.GetNumAtoms())]
-    common = rdFMCS.FindMCS([whole, bare], ringMatchesRingOnly=True, completeRingsOnly=True, timeout=MCS_TIMEOUT_S)
-    if common.numAtoms >= FEWEST_ATOMS:
-        query = Chem.MolFromSmarts(common.smartsString)
-        yield query, whole.GetSubstructMatches(query)
-
-
-def _rings_agree(query: Mol, bare: Mol, own: Sequence[int]) -> bool:
-    """Whether bonds that are in no ring of the query are in none of the molecule: a chain is no part of a ring."""
-    for bond in query.GetBonds():
-        matched = bare.GetBondBetweenAtoms(own[bond.GetBeginAtomIdx()], own[bond.GetEndAtomIdx()])
-        if matched.IsInRing() and not bond.IsInRing():
-            return False
-    return True
-
-
 def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Core]:
     """The cores of mappings that agree with the stereochemistry, one of those that symmetry makes the same."""
-    bare, heavy = _without_hydrogens(mol)
+    bare, heavy = heavy_atoms(mol)
     coordinates = template.mol.GetConformer().GetPositions()
     seen: set[str] = set()
     cores: list[Core] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import io
 import sys
@@ -14,7 +13,7 @@ from typing import BinaryIO, cast
 from confgen.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
-READ_ERRORS = (OSError, EOFError, zlib.error, csv.Error)
+READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def open_text(source: str) -> io.TextIOWrapper:

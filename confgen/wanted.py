@@ -9,6 +9,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
+from confgen.axes import renumbered
 from confgen.molecule import positions, with_positions
 from confgen.stereo import mismatches_all
 
@@ -35,7 +36,7 @@ def forms(wanted: Mol, mol: Mol) -> Iterator[Mol]:
         if not _place_hydrogens(wanted, mol, place):
             continue
         order = np.argsort([place[i] for i in range(wanted.GetNumAtoms())]).tolist()
-        yield with_positions(Chem.RenumberAtoms(wanted, order), pos)
+        yield with_positions(renumbered(wanted, order), pos)
 
 
 def wrong_elements(ways: Iterator[Mol], count: int) -> list[list[str]]:

@@ -252,7 +252,29 @@ def test_failed_molecules_can_be_fed_back(make: Callable[..., Result]) -> None:
     make("CC(F)Cl open one", "c1ccccc", "O", "--stereo", "error", "--failed", "failed.smi")
     again = list(read_records(["failed.smi"]))
     assert [(record.name, record.mol is not None) for record in again] == [("open one", True)]
-    assert Path("failed.smi").read_text().splitlines()[2].startswith("#\tc1ccccc\targument 2\targument 2: ring 1")
+    assert (
+        Path("failed.smi").read_text().splitlines()[2].startswith("#c1ccccc\tc1ccccc\targument 2\targument 2: ring 1")
+    )
+
+
+@pytest.mark.parametrize(("line", "kept"), [("c1ccccc bad", "#c1ccccc\tbad"), ("*c1ccccc1 R", "#*c1ccccc1\tR")])
+def test_failed_molecules_are_kept_as_given(line: str, kept: str, make: Callable[..., Result]) -> None:
+    make(line, "O", "--failed", "failed.smi")
+    assert Path("failed.smi").read_text().splitlines()[1].startswith(f"{kept}\targument 1\t")
+
+
+def test_failed_rows_are_kept_as_given(make: Callable[..., Result]) -> None:
+    Path("m.csv").write_text('smiles,name\nO,a\nN,"b\nC,c\n')
+    make("m.csv", "--failed", "failed.smi", count=1)
+    assert names() == ["a", "c"]
+    assert Path("failed.smi").read_text().splitlines()[1].startswith('#N,"b\t\tm.csv:3\t')
+
+
+def test_failed_molecules_without_a_name_get_that_of_a_nameless_line(make: Callable[..., Result]) -> None:
+    Path("m.sdf").write_text(Chem.MolToMolBlock(Chem.MolFromSmiles("CC(F)Cl")))
+    make("m.sdf", "--stereo", "error", "--failed", "failed.smi")
+    (again,) = read_records(["failed.smi"])
+    assert again.name == "CC(F)Cl"
 
 
 def test_the_report_has_a_line_on_every_molecule(make: Callable[..., Result]) -> None:

@@ -312,3 +312,12 @@ def test_a_missing_file_and_an_empty_directory_are_one_line(tmp_path: Path) -> N
 def test_a_parquet_without_a_column_says_which(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="column 'num_confs' is missing"):
         read_ensembles(parquet(tmp_path / "a.parquet", [{"smiles": "C"}]))
+
+
+def test_tags_that_rdkit_would_take_for_its_own_do_no_harm(tmp_path: Path) -> None:
+    line = {"smiles": "[H][H]", "name": "a", "positions": [[[0, 0, 0], [0.74, 0, 0]]], "tags": {"": "1", "_Name": "2"}}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line) + "\n")
+    [one] = read_ensembles(tmp_path / "a.jsonl")
+    assert one.mol is not None
+    assert one.name == one.mol.GetProp("_Name") == "a"
+    assert {"input_unnamed", "input__Name"} <= set(one.mol.GetPropNames())

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from ensembles import Ensemble, molecule, positions, sd_records
 from rdkit import Chem
+from rdkit.Chem import rdDistGeom
 
 from confgen.molecule import from_smiles, with_positions
 from confgen.writer import write_ensembles
@@ -62,6 +63,18 @@ def test_sdf_records_say_which_stereochemistry_was_asked_for(tmp_path: Path) -> 
     assert Chem.CanonSmiles(smiles) == Chem.CanonSmiles("C[C@H](N)C(=O)O")
 
 
+def test_sdf_records_show_which_way_an_open_double_bond_is(tmp_path: Path) -> None:
+    asked = from_smiles("CC=CC")
+    shown = [from_smiles(smiles) for smiles in (r"C/C=C\C", "C/C=C/C")]
+    for isomer in shown:
+        rdDistGeom.EmbedMolecule(isomer, randomSeed=5)
+    pos = np.stack([isomer.GetConformer().GetPositions() for isomer in shown])
+    write_ensembles([Ensemble(with_positions(asked, pos))], tmp_path / "out.sdf")
+    records = sd_records(tmp_path / "out.sdf")
+    assert [Chem.MolToSmiles(Chem.RemoveHs(record)) for record in records] == [r"C/C=C\C", "C/C=C/C"]
+    assert {record.GetProp("confgen_smiles") for record in records} == {"CC=CC"}
+
+
 def test_sdf_energy_tags_are_absolute_relative_and_a_share(tmp_path: Path) -> None:
     write_ensembles([Ensemble(molecule("CCO"), energies=[-5.0, -4.0])], tmp_path / "out.sdf")
     _, second = sd_records(tmp_path / "out.sdf")
@@ -85,8 +98,25 @@ def test_sdf_writes_numbers_set_on_the_molecule_as_text(ethanol: Ensemble, tmp_p
 
 def test_sdf_drops_energies_of_an_earlier_conformer(ethanol: Ensemble, tmp_path: Path) -> None:
     ethanol.mol.SetProp("energy_kcal_mol", "99")
+    ethanol.mol.SetProp("confgen_smiles", "CCO")  # so it comes from a file that confgen wrote
     write_ensembles([ethanol], tmp_path / "out.sdf")
-    assert not sd_records(tmp_path / "out.sdf")[0].HasProp("energy_kcal_mol")
+    assert not {"energy_kcal_mol", "input_energy_kcal_mol"} & set(sd_records(tmp_path / "out.sdf")[0].GetPropNames())
+
+
+@pytest.mark.parametrize("tag", ["source", "seed", "energy_kcal_mol", "conformer"])
+def test_sdf_keeps_tags_of_the_input_that_are_named_as_its_own(tag: str, ethanol: Ensemble, tmp_path: Path) -> None:
+    ethanol.mol.SetProp(tag, "mine")
+    ethanol.mol.SetProp(f"input_{tag}", "also mine")
+    write_ensembles([ethanol], tmp_path / "out.sdf")
+    record, _ = sd_records(tmp_path / "out.sdf")
+    assert (record.GetProp(f"input_{tag}"), record.GetProp(f"input_{tag}_2")) == ("also mine", "mine")
+
+
+def test_sdf_keeps_tags_that_differ_in_what_it_cannot_hold(ethanol: Ensemble, tmp_path: Path) -> None:
+    for tag in ("a<b", "a(b", " ", "source "):
+        ethanol.mol.SetProp(tag, tag)
+    write_ensembles([ethanol], tmp_path / "out.sdf")
+    assert {"a(b", "a(b_2", "unnamed", "source_2"} <= set(sd_records(tmp_path / "out.sdf")[0].GetPropNames())
 
 
 @pytest.mark.parametrize(

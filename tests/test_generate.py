@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -229,6 +230,21 @@ def test_any_spreads_conformers_over_the_isomers_and_says_so(good: Callable[...,
         hands.append(Chem.FindMolChiralCenters(ensemble.mol)[0][1])
     assert sorted(hands) == ["R", "R", "S", "S"]
     assert "2 isomers" in ensemble.notes[0]
+
+
+def test_fewer_conformers_than_isomers_are_not_said_to_be_spread_over_all(good: Callable[..., Generator]) -> None:
+    note = good(OPEN).generate(read_molecule(OPEN), stereo="any", num_confs=1).notes[0]
+    assert "conformers are of 1 of 2 isomers" in note
+
+
+def test_that_there_are_more_isomers_is_said_once(
+    good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("confgen.generate.enumerate_stereo", partial(enumerate_stereo, cap=2))
+    smiles = "CC(F)C(Cl)Br"
+    ensembles = list(good(smiles).generate_many([read_molecule(smiles)], stereo="enumerate", num_confs=1))
+    assert len(ensembles) == 2
+    assert [sum("has more than 2" in note for note in ensemble.notes) for ensemble in ensembles] == [1, 0]
 
 
 def test_enumerate_makes_an_ensemble_of_each_isomer(good: Callable[..., Generator]) -> None:

@@ -84,6 +84,17 @@ def test_racemic_axis_is_open_and_gives_both_hands():
     assert stereo == {Chem.BondStereo.STEREOATROPCW, Chem.BondStereo.STEREOATROPCCW}
 
 
+@pytest.mark.parametrize("group", ["&1", "o1"])
+def test_both_hands_of_a_racemic_axis_outlast_rdkit_s_perception(group):
+    isomers = enumerate_stereo(from_smiles(f"Cc1cccc(I)c1-c1c(C)cccc1Br |wU:7.6,{group}:7|"))
+    for isomer in isomers:
+        Chem.FindMolChiralCenters(isomer, includeUnassigned=True)  # as graphs are made; it reads wedges anew
+    assert {isomer.GetBondBetweenAtoms(7, 8).GetStereo() for isomer in isomers} == {
+        Chem.BondStereo.STEREOATROPCW,
+        Chem.BondStereo.STEREOATROPCCW,
+    }
+
+
 @pytest.mark.parametrize(
     ("smiles", "count"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -84,6 +85,20 @@ def test_directory_is_refused(name):
     Path(name).mkdir()
     with pytest.raises(InputError, match="is a directory"):
         read_records([name])
+
+
+@pytest.mark.parametrize("name", ["mols.smi", "lib.sdf", "pipe", "x/pipe"])
+def test_pipe_is_refused_at_once(name):
+    Path(name).parent.mkdir(exist_ok=True)
+    os.mkfifo(name)
+    with pytest.raises(InputError, match=f"{name}: is a pipe, not a file; give it on standard input"):
+        read_records([name])
+
+
+@pytest.mark.parametrize("source", ["mols.smi", Path("mols.smi")])
+def test_a_single_source_needs_no_list(source):
+    written("mols.smi", "CCO a\nC b\n")
+    assert [record.name for record in read_records(source)] == ["a", "b"]
 
 
 def test_smiles_wins_over_a_folder_of_that_name():
@@ -197,7 +212,7 @@ def test_columns_can_be_named_in_any_case():
 @pytest.mark.parametrize("columns", [{}, {"smiles_column": "smiles"}, {"smiles_column": "a", "name_column": "x"}])
 def test_missing_column_is_refused_and_the_others_listed(columns):
     table = written("t.csv", "a,b\nCCO,1\n")
-    with pytest.raises(InputError, match="its columns are a, b"):
+    with pytest.raises(InputError, match=r"its columns are a, b($|; name it with --smiles-column)"):
         read_records([table], **columns)
 
 
@@ -214,6 +229,48 @@ def test_row_without_smiles_is_a_record_with_the_error():
 
 def test_quoted_cells_may_hold_commas():
     assert summary(written("t.csv", 'smiles,name\nCCO,"1,2-nothing"\n'))[0][1] == "1,2-nothing"
+
+
+def test_quoted_cells_may_hold_line_breaks_and_quotes():
+    table = 'smiles,name,note\nCCO,"1,2\nnothing","say ""no"""\nC,methane,\n'
+    first, second = read_records([written("t.csv", table)])
+    assert (first.name, first.mol.GetProp("note"), first.origin) == ("1,2\nnothing", 'say "no"', "t.csv:2")
+    assert (second.name, second.origin) == ("methane", "t.csv:4")
+
+
+@pytest.mark.parametrize("after", ["CCC,c\nCCF,d\n", 'CCC,c\nCCF,"d"\n', 'CCC,"c"\nCCF,"d"\n', "CCC,c\nCCF,d"])
+def test_quote_that_is_not_closed_takes_its_own_row_only(after):
+    good, bad, *rest = read_records([written("t.csv", 'smiles,name\nCCO,a\nCCN,"b\n' + after)])
+    assert str(bad.error).startswith("t.csv:3: a quote is not closed")
+    assert [(record.name, record.origin) for record in (good, *rest)] == [
+        ("a", "t.csv:2"), ("c", "t.csv:4"), ("d", "t.csv:5")
+    ]  # fmt: skip
+
+
+def test_quote_that_is_not_closed_is_text_between_tabs():
+    table = 'smiles\tname\nCCN\t"b\nCCC\tc\nCCF\t"d\te"\n'
+    assert [name for _, name, _ in summary(written("t.tsv", table))] == ['"b', "c", "d\te"]
+
+
+def test_only_so_many_lines_are_searched_for_the_end_of_a_quote():
+    rows = "".join(f"CCO,{number}\n" for number in range(3000))
+    *_, last = read_records([written("t.csv", f'smiles,name\nCCN,"b\n{rows}C,"end"\n')])
+    assert (last.name, last.origin) == ("end", "t.csv:3003")
+
+
+def test_cells_may_be_long():
+    (record, other) = read_records([written("t.csv", f"smiles,name,image\nCCO,a,{'x' * 200_000}\nC,b,\n")])
+    assert (len(record.mol.GetProp("image")), other.name) == (200_000, "b")
+
+
+def test_columns_of_one_name_are_numbered():
+    (record,) = read_records([written("t.csv", "smiles,mw,mw\nCCO,46,47\n")])
+    assert record.mol.GetPropsAsDict() == {"mw": 46, "mw_2": 47}
+
+
+def test_columns_that_rdkit_takes_for_private_are_renamed():
+    (record,) = read_records([written("t.csv", "smiles,name,_x\nCCO,a,3\n")])
+    assert record.mol.GetPropsAsDict() == {"input__x": 3}
 
 
 # SDF, MOL and MOL2
@@ -282,6 +339,22 @@ def test_stdin_may_be_sdf(monkeypatch):
 def test_stdin_may_be_mol2(monkeypatch):
     give_stdin(monkeypatch, methanol_mol2("a").encode())
     assert summary("-") == [("CO", "a", "stdin record 1")]
+
+
+def test_stdin_may_be_mol2_after_comments(monkeypatch):
+    give_stdin(monkeypatch, b"# a comment\n" * 9 + methanol_mol2("a").encode())
+    assert summary("-") == [("CO", "a", "stdin record 1")]
+
+
+def test_stdin_may_be_a_table(monkeypatch):
+    give_stdin(monkeypatch, b"ID,mw,SMILES\na,46,CCO\nb,16,C\n")
+    first, second = read_records(["-"])
+    assert (first.name, first.mol.GetProp("mw"), second.name, second.origin) == ("a", "46", "b", "stdin:3")
+
+
+def test_stdin_may_be_smiles_named_as_a_format(monkeypatch):
+    give_stdin(monkeypatch, b"CCO V2000 batch\nCCN b\n")
+    assert summary("-") == [("CCO", "V2000 batch", "stdin:1"), ("CCN", "b", "stdin:2")]
 
 
 def test_stdin_stays_open(monkeypatch):

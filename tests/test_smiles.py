@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import Mol
+from rdkit.Chem import Mol, rdDistGeom, rdMolTransforms
 
+from confgen.axes import renumbered
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles
 from confgen.relabelling import symmetries
-from confgen.smiles import stereo_smiles, without_hydrogens, written_with_order
-from confgen.stereo import elements
+from confgen.smiles import mapped_smiles, stereo_smiles, without_hydrogens, written_smiles, written_with_order
+from confgen.stereo import StereoElements, elements
 
 # Number of stereoisomers, none of which RDKit's canonical SMILES tells apart, or not all of them.
 OVERLOOKED = {
@@ -31,7 +34,7 @@ def isomers(smiles: str) -> list[Mol]:
 
 
 def shuffled(mol: Mol, seed: int) -> Mol:
-    return Chem.RenumberAtoms(mol, np.random.default_rng(seed).permutation(mol.GetNumAtoms()).tolist())
+    return renumbered(mol, np.random.default_rng(seed).permutation(mol.GetNumAtoms()).tolist())
 
 
 @pytest.mark.parametrize("smiles", OVERLOOKED)
@@ -68,6 +71,70 @@ def test_other_molecules_have_canonical_smiles(smiles: str) -> None:
 
 def test_bridgeheads_that_nobody_doubts_make_no_other_name() -> None:
     assert stereo_smiles(from_smiles("C1C[C@@H]2CC[C@H]1CC2")) == stereo_smiles(from_smiles("C1CC2CCC1CC2"))
+
+
+@pytest.mark.parametrize("write", [written_smiles, without_hydrogens, mapped_smiles])
+@pytest.mark.parametrize("hand", [1, -1])
+def test_the_hand_of_an_axis_is_written_whatever_the_order_of_atoms(hand: int, write: Callable[[Mol], str]) -> None:
+    asked = from_smiles(f"Cc1cccc(I)c1-c1c(C)cccc1Br |{'wU' if hand > 0 else 'wD'}:7.6|")
+    for seed in range(8):
+        assert _turn(from_smiles(write(shuffled(asked, seed)))) == hand
+
+
+def test_an_axis_has_one_extension_whatever_the_order_of_atoms() -> None:
+    asked = from_smiles("Cc1cccc(I)c1-c1c(C[C@H](F)Cl)cccc1Br |wD:7.6,o2:7,11|")
+    assert {without_hydrogens(shuffled(asked, seed)) for seed in range(8)} == {
+        "Cc1cccc(I)c1-c1c(Br)cccc1C[C@H](F)Cl |wD:7.7,o1:7,16|"
+    }
+
+
+@pytest.mark.parametrize("stereo", [("CW", "CW"), ("CW", "CCW"), ("CCW", "CW"), ("CCW", "CCW")])
+def test_axes_side_by_side_are_written(stereo: tuple[str, str]) -> None:
+    mol = from_smiles("Cc1cccc(I)c1-c1c(F)ccc(C)c1-c1c(C)cccc1Br")
+    for ends, hand in zip(((7, 8), (15, 16)), stereo, strict=True):
+        mol.GetBondBetweenAtoms(*ends).SetStereo(Chem.BondStereo.names[f"STEREOATROP{hand}"])
+    text, order = written_with_order(mol)
+    read, wanted = elements(from_smiles(text, add_hydrogens=False)), elements(renumbered(mol, order))
+    assert _axes(read) == _axes(wanted)
+    assert len(_axes(read)) == 2
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "C[C@H](N)[C@H](C)O |&1:1,3|",
+        "C[C@H](N)[C@H](C)O |o1:1,3|",
+        "C[C@H](N)[C@H](C)O |o1:1,&1:3|",
+        "C[C@H](N)[C@H](C)O |&1:3|",
+    ],
+)
+def test_relative_groups_are_written(smiles: str) -> None:
+    assert without_hydrogens(from_smiles(smiles)) == smiles
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "C[C@H](N)[C@H](C)O |a:1,3|",
+        "C[C@H](N)[C@H](C)O |(1,2,;1,1,;1,3,;2,3,;2,4,;3,3,)|",
+        "C[C@H](N)[C@H](C)O |$;A;;;;$,atomProp:0.p.v|",
+    ],
+)
+def test_nothing_is_written_beside_a_smiles_that_says_all(smiles: str) -> None:
+    assert without_hydrogens(from_smiles(smiles)) == "C[C@H](N)[C@H](C)O"
+
+
+def _axes(own: StereoElements) -> set[tuple[int, ...]]:
+    """The torsion of each axis, from its end of the lower number, and its sign."""
+    ordered = [torsion if torsion[1] < torsion[2] else torsion[::-1] for torsion in own.torsions.tolist()]
+    return {(*torsion, int(sign)) for torsion, sign in zip(ordered, own.sign, strict=True)}
+
+
+def _turn(mol: Mol) -> int:
+    """Which way the bromine of an embedded conformer is turned from the iodine, +1 or -1."""
+    rdDistGeom.EmbedMolecule(mol, randomSeed=7)
+    [match] = mol.GetSubstructMatches(Chem.MolFromSmarts("Ic:c-c:cBr"))
+    return int(np.sign(rdMolTransforms.GetDihedralRad(mol.GetConformer(), *match[1:5])))
 
 
 def _signed(mol: Mol) -> frozenset[tuple[int, int]]:

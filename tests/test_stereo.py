@@ -10,12 +10,14 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdMolTransforms
 
 from confgen import molecule
+from confgen.axes import renumbered
 from confgen.descent import minimise
 from confgen.embed import embed
 from confgen.forcefields import mmff94s
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import from_smiles
 from confgen.stereo import elements, mismatches_all, mismatches_at, scores
+from confgen.stereo_tags import open_double_bonds, show_double_bonds
 
 NIRMATRELVIR = "CC1([C@@H]2[C@H]1[C@H](N(C2)C(=O)[C@H](C(C)(C)C)NC(=O)C(F)(F)F)C(=O)N[C@@H](C[C@@H]3CCNC3=O)C#N)C"
 CHIRAL = {
@@ -226,6 +228,39 @@ def test_axis_of_an_atropisomer_is_checked_where_marked():
     rdDistGeom.EmbedMolecule(mol, randomSeed=7)
     mirrored = with_positions(mol, -mol.GetConformer().GetPositions())
     assert (mismatches(mol), mismatches(mirrored)) == ([], ["axis 8-9 (C-C)"])
+
+
+def test_an_axis_keeps_its_hand_in_another_order_of_atoms():
+    mol = from_smiles("Cc1cccc(I)c1-c1c(C)cccc1Br |wU:7.6|")
+    rdDistGeom.EmbedMolecule(mol, randomSeed=7)
+    orders = [np.random.default_rng(seed).permutation(mol.GetNumAtoms()).tolist() for seed in range(12)]
+    assert [mismatches(renumbered(mol, order)) for order in orders] == [[]] * 12
+
+
+def test_a_relative_group_may_be_inverted_as_a_whole_only():
+    asked = from_smiles("C[C@H](N)[C@H](C)[C@H](F)Cl |&1:1,3|")
+    same, both, half, other = (
+        embedded(smiles).GetConformer().GetPositions()
+        for smiles in (
+            "C[C@H](N)[C@H](C)[C@H](F)Cl",
+            "C[C@@H](N)[C@@H](C)[C@H](F)Cl",
+            "C[C@@H](N)[C@H](C)[C@H](F)Cl",
+            "C[C@H](N)[C@H](C)[C@@H](F)Cl",
+        )
+    )
+    assert [len(names) for names in mismatches_at(asked, np.array([same, both, half, other]))] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("smiles", ["C/C=C/C=N/C(C)=N", "C/C=C\\C=N/C(C)=N", "C/C=C/C=N\\C(C)=N"])
+def test_open_double_bonds_take_the_side_that_a_conformer_shows(smiles: str):
+    pos = embedded(smiles).GetConformer().GetPositions()
+    mol = molecule.with_positions(from_smiles("CC=CC=NC(C)=N"), pos[None])
+    either = open_double_bonds(mol)
+    assert len(either) == Chem.MolToMolBlock(mol).count("  2  3\n") == 3
+    show_double_bonds(mol, either, pos)
+    assert mismatches(mol) == []
+    assert perceived(mol) == perceived(molecule.with_positions(from_smiles(smiles), pos[None]))
+    assert "  2  3\n" not in Chem.MolToMolBlock(mol)
 
 
 def test_each_conformer_is_judged_by_itself():

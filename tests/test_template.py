@@ -131,6 +131,27 @@ def test_without_a_smarts_the_core_is_what_both_have_in_common(smiles: str, size
     assert {len(core.atoms) for core in cores} == {size}
 
 
+@pytest.mark.parametrize(
+    ("smiles", "shape", "size"),
+    [
+        ("CC(=O)NC1CCCCC1", "CC(=O)Nc1ccccc1", 4),
+        ("CC(=O)Nc1ccccc1", "CC(=O)NC1CCCCC1", 4),
+        ("CC(=O)Nc1ccncc1", "CC(=O)Nc1ccccc1", 5),
+        ("CC(=O)NC1CCC=CC1", "CC(=O)NC1CCCCC1", 5),
+    ],
+)
+def test_flat_rings_are_not_laid_on_saturated_ones(smiles: str, shape: str, size: int, template: Make) -> None:
+    assert {len(core.atoms) for core in cores_of(read_molecule(smiles), template(shape))} == {size}
+
+
+def test_isomers_that_share_a_core_lie_in_one_way(template: Make) -> None:
+    mol = read_molecule("c1ccc2[nH]cc(CC(N)C(=O)O)c2c1")
+    known = template("c1ccc2[nH]cc(C[C@H](N)C(=O)O)c2c1", "c1ccc2[nH]ccc2c1")
+    isomers, cores = match_isomers(enumerate_stereo(mol), known)
+    assert len(isomers) == 2
+    assert core_notes(mol, [core for own in cores for core in own]) == []
+
+
 def test_a_chain_is_no_part_of_a_ring(template: Make) -> None:
     with pytest.raises(MoleculeError, match="shares no core"):
         cores_of(read_molecule("C1CCCCCC1"), template("CCCCO"))

@@ -9,6 +9,7 @@ import pytest
 from rdkit import Chem
 
 from confgen.molecule import from_smiles, positions, with_positions
+from confgen.stereo import mismatches_all
 from confgen.wanted import forms, specifies, wrong_elements
 
 Embed = Callable[..., Chem.Mol]
@@ -49,6 +50,17 @@ def test_what_was_asked_for_is_right_in_any_order(smiles: str, embed_mol: Embed)
 def test_another_isomer_is_wrong(made: str, asked: str, embed_mol: Embed) -> None:
     mol = shuffled(embed_mol(from_smiles(made)))
     assert wrong_elements(forms(from_smiles(asked), mol), 1)[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_axis_is_right_in_any_order_and_its_mirror_image_wrong(seed: int, embed_mol: Embed) -> None:
+    wanted = from_smiles("Cc1cccc(I)c1-c1c(C)cccc1Br |wU:7.6|")
+    made = embed_mol(wanted)
+    assert mismatches_all(made) == [[]]
+    mol = shuffled(made, seed)
+    Chem.RemoveStereochemistry(mol)
+    assert wrong_elements(forms(wanted, mol), 1) == [[]]
+    assert wrong_elements(forms(wanted, with_positions(mol, -positions(mol))), 1)[0]
 
 
 def test_a_centre_that_was_left_open_may_be_either(embed_mol: Embed) -> None:

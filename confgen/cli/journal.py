@@ -22,7 +22,8 @@ FAILED_HEADER = "smiles\tname\torigin\treason\n"  # which the readers of .smi an
 class Journal:
     """One or both files, line by line; they appear, whole, when the `with` block ends, and not if it ends in an error.
 
-    failed:  tab-separated, readable as .smi and as .tsv; `#`, a comment there, stands for a molecule not understood.
+    failed:  tab-separated, readable as .smi and as .tsv. A line on what was not understood is a comment: `#`, and the
+             SMILES or row as it was given.
     report:  JSON lines, one on every molecule, good or bad, in the order of the input.
     """
 
@@ -46,7 +47,8 @@ class Journal:
         """Writes down what became of a molecule."""
         smiles = None if ensemble.mol is None else without_hydrogens(ensemble.mol)
         if self._failed is not None and ensemble.error is not None:
-            self._failed.write(failed_line(smiles, ensemble.name, ensemble.origin, str(ensemble.error)))
+            given = getattr(ensemble.error, "__notes__", [""])[0]
+            self._failed.write(failed_line(smiles, ensemble.name, ensemble.origin, str(ensemble.error), given))
         if self._report is not None:
             written = 0 if ensemble.mol is None or ensemble.error else ensemble.mol.GetNumConformers()
             row = json.dumps({
@@ -79,9 +81,13 @@ class Journal:
             file.discard()
 
 
-def failed_line(smiles: str | None, name: str, origin: str, reason: str) -> bytes:
-    """A line of the list of failed molecules."""
-    row = "\t".join(" ".join(cell.split()) for cell in (smiles or "#", name, origin, reason)) + "\n"
+def failed_line(smiles: str | None, name: str, origin: str, reason: str, given: str = "") -> bytes:
+    """A line of the list of failed molecules; one without a name has its SMILES as name, as readers do it.
+
+    given:  text of one that has no SMILES because it was not understood.
+    """
+    cells = smiles or f"#{given}", name or smiles or "", origin, reason
+    row = "\t".join(" ".join(cell.split()) for cell in cells) + "\n"
     return row.encode(errors="replace")
 
 
