@@ -89,7 +89,8 @@ def _finished(group: Group | None, bad: list[Group]) -> Iterator[Group]:
         yield group
     for one in bad:
         if one.count > 1:
-            one.error = MoleculeError(f"{one.error} (and {one.count - 1} more records of it)")
+            more = f"{one.count - 1} more record{'' if one.count == 2 else 's'} of it"
+            one.error = MoleculeError(f"{one.error} (and {more})")
         yield one
 
 

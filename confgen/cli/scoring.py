@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from confgen.cli import results
 from confgen.cli.arguments import GENERATED, methods_of, protocol_of
-from confgen.cli.console import SOME_FAILED, say
+from confgen.cli.console import SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
 from confgen.cli.remarks import LINES, refuse_empty, refuse_nothing, remark
@@ -235,7 +235,7 @@ def _heading(protocol: Protocol, reference: Sequence[ConformerSet], path: str) -
     count = f"first {protocol.per_reference}" if protocol.per_reference else "all"
     per = " per reference" if protocol.per_reference else ""
     return [
-        f"Reference {path}: {len(reference)} molecules, {conformers(reference)} conformers",
+        f"Reference {path}: {counted(len(reference), 'molecule')}, {counted(conformers(reference), 'conformer')}",
         f"Protocol {protocol.name}: heavy-atom RMSD, covered {covered} the threshold; {count} conformers{per} scored",
     ]
 
