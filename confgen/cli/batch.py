@@ -110,7 +110,8 @@ def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemb
         sampler, start = settings.sampler, settings.start
         say(
             f"weights {weights.name} (sha256 {weights.sha256[:12]}), "
-            f"{sampler.sampler} with {counted(sampler.num_steps, 'step')} from {start.start}, seed {settings.seed}, {weights.device}, {counted(workers, 'process', 'es')}"
+            f"{sampler.sampler} with {counted(sampler.num_steps, 'step')} from {start.start}, "
+            f"seed {settings.seed}, {weights.device}, {counted(workers, 'process', 'es')}"
         )
     if workers == 1:
         return generate_serial(records, weights, settings)
