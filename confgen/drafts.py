@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers
 
 from confgen.assemble import assemble
 from confgen.checkpoint import Weights
@@ -169,8 +170,22 @@ def repair(
                 hopeless.add(number)
             done.add(number)
             if proposed is not None and not check(with_positions(isomers[number], proposed))[0]:
-                drafts.pos[k], drafts.failed[k], drafts.sources[k] = proposed[0], [], "etkdg"
+                better = _eased(isomers[number], proposed, settings, core, deadline)
+                drafts.pos[k], drafts.failed[k], drafts.sources[k] = better[0], [], "etkdg"
                 break
+
+
+def _eased(
+    mol: Chem.Mol, pos: np.ndarray, settings: GenerateSettings, core: Core | None, deadline: float | None
+) -> np.ndarray:
+    """Valid positions (1, N, 3) of distance geometry relaxed by MMFF94s, where starts are, if that leaves them valid.
+
+    What the network cannot do is mostly strained (E-cyclooctenes), and what distance geometry makes of that is rough.
+    """
+    if settings.start.start != "mmff94s":
+        return pos
+    relaxed = eased(mol, pos, deadline, core, settings.dielectric)
+    return pos if check(with_positions(mol, relaxed))[0] else relaxed
 
 
 def core_of(conformer: int, cores: Sequence[Sequence[Core]]) -> Core | None:
@@ -196,7 +211,7 @@ def _propose_whole(
     known: where each starts, (K, N, 3), in place of what the settings say.     reserve: of starts, for every fragment.
     From minima, conformers with large rings are brought to minima again: the weights have hardly met such rings, and
     leave them distorted. Of three cyclic peptides with 30 references each, COV-R was 67% so, 27% without, and 47% with
-    minima that the network had hardly moved; AMR-R 0.62, 0.88 and 0.77 angstrom.
+    minima that the network had hardly moved; AMR-R 0.62, 0.88 and 0.77 angstrom. So are fragments without carbon.
     With a core, they are superposed on its template. From the input's own coordinates, every fragment is superposed on
     these, and so stays where it was among the others.
     """
@@ -206,7 +221,8 @@ def _propose_whole(
         if part.GetNumAtoms() == 1:
             parts.append(np.zeros((len(seeds), 1, 3)))
             continue
-        large = settings.start.start == "mmff94s" and _has_large_ring(part)
+        relaxed = settings.start.start == "mmff94s"
+        large = relaxed and _has_large_ring(part)
         start = replace(settings.start, sigma=settings.start.sigma * (LARGE_RING_LEVEL if large else 1.0))
         tokens = propose(
             part, seeds, weights.for_sampling, settings.sampler, start,
@@ -215,7 +231,7 @@ def _propose_whole(
             reserve=None if reserve is None else reserve[number],
         )  # fmt: skip
         finished = positions(complete(part, tokens))
-        if large and not settings.keep_invalid:
+        if (large or (relaxed and _is_inorganic(part))) and not settings.keep_invalid:
             finished = eased(part, finished, deadline, among(core, own), settings.dielectric)
         parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))
     if settings.start.start == "input":
@@ -264,6 +280,12 @@ def conformer_seed(seed: int, conformer: int, attempt: int) -> int:
 
 def _has_large_ring(mol: Chem.Mol) -> bool:
     return any(len(ring) >= LARGE_RING for ring in mol.GetRingInfo().AtomRings())
+
+
+def _is_inorganic(mol: Chem.Mol) -> bool:
+    """Whether MMFF94s knows better: without carbon, as perchlorate, which training has not shown."""
+    carbon = any(atom.GetAtomicNum() == 6 for atom in mol.GetAtoms())
+    return not carbon and bool(rdForceFieldHelpers.MMFFHasAllMoleculeParams(Chem.Mol(mol)))
 
 
 def _fragment_mols(mol: Chem.Mol) -> list[Chem.Mol]:

@@ -16,7 +16,7 @@ from confgen.checkpoint import Weights
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.flexibility import num_confs_auto
-from confgen.isomers import enumerate_stereo, unspecified
+from confgen.isomers import enumerate_stereo, settled, unspecified
 from confgen.molecule import label, positions, prepared, with_positions
 from confgen.options import settings_for, with_options
 from confgen.rounds import Account, Task, make
@@ -136,7 +136,7 @@ def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol],
     """The stereoisomers that conformers are made of, and what to tell the user: what is open, or that more exist."""
     left_open = unspecified(mol)
     if not left_open:
-        return [mol], []
+        return [settled(mol)], []
     if settings.stereo == "error":
         raise MoleculeError(
             f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}; "

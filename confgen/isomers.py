@@ -31,8 +31,14 @@ def unspecified(mol: Mol) -> list[str]:
     left_open = open_elements(mol)
     free = [element for element in left_open if not element.fused]  # these need no embedding, so they go first
     if any(len(_isomers(mol, some, limit=2)) > 1 for some in (free, left_open) if some):
-        return [element.name for element in left_open]
+        return [element.name for element in left_open if element.only is None]
     return []
+
+
+def settled(mol: Mol) -> Mol:
+    """The molecule with those elements that it leaves open and that have one choice only, itself if there are none."""
+    only = [element for element in open_elements(mol) if element.only is not None]
+    return _cleaned(with_choices(mol, only, [True] * len(only)), symmetries(mol)) if only else mol
 
 
 def enumerate_stereo(mol: Mol, cap: int = 32) -> list[Mol]:

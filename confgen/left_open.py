@@ -22,20 +22,26 @@ from confgen.stereo import bond_name, centre_name, elements
 
 MAIN_GROUP_CENTRES = {5, 6, 7, 14, 15, 16, 32, 33, 34, 50, 51, 52}
 SPIRO = {6, 7, 14, 32}
+Z_UP_TO = 8  # atoms of a ring in which a double bond that is left open is Z; E-cyclononene is hardly strained
 NO_ATOM = 4294967295  # RDKit's StereoInfo.NOATOM
 
 
 @dataclass(frozen=True)
 class OpenElement:
-    """A centre (`atoms` one), a double bond (its ends, then the two stereo atoms) or a group of centres and axes."""
+    """A centre (`atoms` one), a double bond (its ends, then the two stereo atoms) or a group of centres and axes.
+
+    only: the one choice that it has, None for two. Nobody means an E double bond in a ring of eight without saying so.
+    """
 
     name: str
     kind: str
     atoms: tuple[int, ...]
     bonds: tuple[int, ...] = ()
     fused: bool = False
+    only: bool | None = None
 
     def assign(self, mol: Mol, choice: bool) -> None:
+        choice = choice if self.only is None else self.only
         if self.kind == "centre":
             tag = ChiralType.CHI_TETRAHEDRAL_CW if choice else ChiralType.CHI_TETRAHEDRAL_CCW
             mol.GetAtomWithIdx(self.atoms[0]).SetChiralTag(tag)
@@ -69,7 +75,8 @@ def open_elements(mol: Mol) -> list[OpenElement]:
                 around = list(info.controllingAtoms)
                 first, last = (next(a for a in pair if a != NO_ATOM) for pair in (around[:2], around[2:]))
                 ends = (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
-                found.append(OpenElement(bond_name(bond), "bond", (*ends, first, last)))
+                only = _cis_in_ring(bond, first, last)
+                found.append(OpenElement(bond_name(bond), "bond", (*ends, first, last), only=only))
     for group in mol.GetStereoGroups():
         atoms = tuple(atom.GetIdx() for atom in group.GetAtoms())
         bonds = tuple(bond.GetIdx() for bond in group.GetBonds() if bond.GetStereo() in AXIAL)
@@ -80,6 +87,13 @@ def open_elements(mol: Mol) -> list[OpenElement]:
             )
             found.append(OpenElement(f"relative group of atoms {numbers} (either enantiomer)", "group", atoms, bonds))
     return found + _overlooked(mol, found)
+
+
+def _cis_in_ring(bond: Bond, first: int, last: int) -> bool | None:
+    """Whether two atoms at the ends are cis where a small ring is; None if there is none, and both may be."""
+    rings = [set(ring) for ring in bond.GetOwningMol().GetRingInfo().AtomRings() if len(ring) <= Z_UP_TO]
+    own = next((ring for ring in rings if {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} <= ring), None)
+    return None if own is None else (first in own) == (last in own)
 
 
 def _overlooked(mol: Mol, found: list[OpenElement]) -> list[OpenElement]:

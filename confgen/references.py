@@ -32,7 +32,7 @@ from confgen.distinct import distinct
 from confgen.embed import embed
 from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.flexibility import num_confs_auto
-from confgen.isomers import enumerate_stereo, unspecified
+from confgen.isomers import enumerate_stereo, settled, unspecified
 from confgen.molecule import fragments, label, with_positions
 from confgen.relax import CONVERGED, REFUSED, Relaxed, check_method, relax
 from confgen.rows import Known
@@ -103,7 +103,7 @@ def stereoisomers(mol: Mol, settings: ReferenceSettings) -> tuple[list[Mol], lis
         raise MoleculeError(f"{label(mol)}: has {parts} parts; references are made of one, so take the others away")
     left_open = unspecified(mol)
     if not left_open:
-        return [mol], []
+        return [settled(mol)], []
     open_at = f"stereochemistry is open at {', '.join(left_open)}"
     if settings.stereo == "error":
         raise MoleculeError(f"{label(mol)}: {open_at}; write it out, or pass --stereo any|enumerate")

@@ -6,6 +6,7 @@ Positions are (K, N, 3) angstrom and finite; every answer is (K,) bool, True for
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,12 @@ TETRAHEDRAL = 0.20  # smallest of the four volumes between the bonds of an atom,
 CIS_BELOW_DEG = 120.0  # torsion about a bond that its ring keeps cis; references reach 110
 CROWDED_DEG = 70.0  # angle between two of five or six bonds of an atom; minima of GFN2-xTB have 79 (IF5)
 OPPOSITE_DEG = 140.0  # angle between bonds on opposite sides of an atom with lone pairs; GFN2-xTB has 155 (IF3)
+
+OPEN_DEG = 142.0  # angle at a carbon with three neighbours outside rings; references reach 137
+# Angstrom, below which no bond of these is: C=O, C=N, C=C of a carbon with three neighbours, and single and aromatic
+# bonds among C, N and O. References have 1.17, 1.23, 1.29 and 1.24.
+SHORTEST = {8: 1.15, 7: 1.19, 6: 1.24}
+SHORTEST_OTHER = 1.20
 
 C_C_DOUBLE_BOND = Chem.MolFromSmarts("[C;X3;^2](*)(*)=[C;X3;^2](*)(*)")  # as in PoseBusters
 E_STRAINED_UP_TO = 11  # atoms of a ring in which E is more strained than Z
@@ -72,8 +79,8 @@ def _strained(mol: Mol, match: Sequence[int]) -> bool:
     ends = mol.GetAtomWithIdx(match[0]), mol.GetAtomWithIdx(match[3])
     bond = mol.GetBondBetweenAtoms(match[0], match[3])
     rings = [ring for ring in _rings(mol) if match[0] in ring and match[3] in ring]
-    trans = bond.GetStereo() in (Chem.BondStereo.STEREOE, Chem.BondStereo.STEREOTRANS)
-    if trans and any(8 <= len(ring) <= E_STRAINED_UP_TO for ring in rings):
+    may_be_trans = bond.GetStereo() not in (Chem.BondStereo.STEREOZ, Chem.BondStereo.STEREOCIS)
+    if may_be_trans and any(8 <= len(ring) <= E_STRAINED_UP_TO for ring in rings):
         return True
     bridgeheads: list[int] = []
     rdMolDescriptors.CalcNumBridgeheadAtoms(mol, bridgeheads)  # type: ignore[arg-type] # RDKit's stubs are wrong
@@ -115,6 +122,42 @@ def centre_flattened(mol: Mol, pos: np.ndarray) -> np.ndarray:
     volumes = np.stack([_volume(a, b, c), _volume(a, d, b), _volume(a, c, d), _volume(b, d, c)], axis=-1)
     hand = np.sign(volumes.sum(axis=-1, keepdims=True))
     return _any((hand * volumes / IDEAL_VOLUME).min(axis=-1) < TETRAHEDRAL)
+
+
+def bond_squashed(mol: Mol, pos: np.ndarray) -> np.ndarray:
+    """Some bond among C, N and O is shorter than any, or an angle at a carbon of a chain with three neighbours is open.
+
+    So it is where an estimate lies between two places that an atom may take: of the O of an aldehyde, which a step of
+    the network may bring to the middle of the two.
+    """
+    bonds, least = [], []
+    for bond in mol.GetBonds():
+        ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        if any(end.GetAtomicNum() not in SHORTEST for end in ends):
+            continue
+        if bond.GetBondType() in (Chem.BondType.SINGLE, Chem.BondType.AROMATIC):
+            bonds.append([end.GetIdx() for end in ends])
+            least.append(SHORTEST_OTHER)
+        elif bond.GetBondType() == Chem.BondType.DOUBLE and any(_is_trigonal(end) for end in ends):
+            other = ends[1] if _is_trigonal(ends[0]) else ends[0]
+            bonds.append([end.GetIdx() for end in ends])
+            least.append(SHORTEST[other.GetAtomicNum()])
+    at = np.array(bonds, dtype=int).reshape(-1, 2)
+    short = np.linalg.norm(pos[:, at[:, 0]] - pos[:, at[:, 1]], axis=-1) < np.array(least)
+    angles = [
+        [first.GetIdx(), atom.GetIdx(), second.GetIdx()]
+        for atom in mol.GetAtoms()
+        if _is_trigonal(atom) and not atom.IsInRing()
+        for first, second in itertools.combinations(atom.GetNeighbors(), 2)
+    ]
+    at = np.array(angles, dtype=int).reshape(-1, 3)
+    spokes = pos[:, at[:, [0, 2]]] - pos[:, at[:, [1]]]
+    spokes = spokes / np.maximum(np.linalg.norm(spokes, axis=-1, keepdims=True), 1e-9)
+    return _any(short) | _any((spokes[:, :, 0] * spokes[:, :, 1]).sum(axis=-1) < np.cos(np.deg2rad(OPEN_DEG)))
+
+
+def _is_trigonal(atom: Chem.Atom) -> bool:
+    return bool(atom.GetAtomicNum() == 6 and atom.GetTotalDegree() == 3)
 
 
 def centre_crowded(mol: Mol, pos: np.ndarray) -> np.ndarray:

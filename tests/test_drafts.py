@@ -207,9 +207,9 @@ def test_what_is_kept_although_invalid_is_not_turned(
 @pytest.mark.parametrize(("smiles", "start", "raw", "expected"), [
     ("C1CCCCOC(=O)CCC1", "mmff94s", False, True), ("C1CCCCOC(=O)CCC1.CCO", "mmff94s", False, True),
     ("C1CCCCOC(=O)CCC1", "etkdg", False, False), ("C1CCCCOC(=O)CCC1", "mmff94s", True, False),
-    ("C1CCCOC(=O)CC1", "mmff94s", False, False),
+    ("C1CCCOC(=O)CC1", "mmff94s", False, False), ("[O-]Cl(=O)(=O)=O", "mmff94s", False, True),
 ])  # fmt: skip
-def test_large_rings_end_in_minima_where_sampling_starts_from_such(
+def test_large_rings_and_what_has_no_carbon_end_in_minima_where_sampling_starts_from_such(
     smiles: str, start: str, raw: bool, expected: bool
 ) -> None:
     mol = read_molecule(smiles)
@@ -221,6 +221,18 @@ def test_large_rings_end_in_minima_where_sampling_starts_from_such(
     attempts = minimise(ring, positions(ring), field, max_steps=300, deadline=None)
     strain = [attempt.before_kcal_mol - attempt.after_kcal_mol for attempt in attempts]
     assert (max(strain) < 0.1) == expected
+
+
+@pytest.mark.parametrize(("start", "expected"), [("mmff94s", True), ("etkdg", False)])
+def test_repairs_are_relaxed_where_sampling_starts_from_minima(start: str, expected: bool) -> None:
+    mol = read_molecule("C1CCC/C=C/CC1")
+    made = blank(mol, 1)
+    repair(made, [mol], settings(1, start), None)
+    assert (made.failed, made.sources) == ([[]], ["etkdg"])
+    field = mmff94s(with_positions(mol, made.pos))
+    assert field is not None
+    [attempt] = minimise(mol, made.pos, field, max_steps=300, deadline=None)
+    assert (attempt.before_kcal_mol - attempt.after_kcal_mol < 0.1) == expected
 
 
 def test_what_cannot_be_embedded_is_sampled_from_noise_whatever_its_minima_were_to_be_in(

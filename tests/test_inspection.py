@@ -41,6 +41,13 @@ def test_a_mirrored_molecule_fails_stereo_with_the_centre_named(embed_mol: Embed
     assert Chem.CanonSmiles(verdict.shown) == Chem.CanonSmiles("C[C@@H](N)C(=O)O")
 
 
+def test_several_inverted_centres_are_judged_with_the_energy(embed_mol: Embed) -> None:
+    mol = embed_mol(from_smiles("C[C@H](O)[C@@H](F)c1ccccc1"))
+    verdict = only_verdict(mol, from_smiles("C[C@@H](O)[C@H](F)c1ccccc1"), energy=True)
+    assert verdict.failed == ("stereo",)
+    assert verdict.energy_ratio is not None
+
+
 def test_where_nothing_is_asked_the_stereochemistry_is_told_and_not_judged(embed_mol: Embed) -> None:
     mol = embed_mol(from_smiles("C[C@H](N)C(=O)O"))
     verdict = only_verdict(with_positions(mol, -positions(mol)))

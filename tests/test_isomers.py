@@ -6,7 +6,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from confgen.isomers import enumerate_stereo, unspecified
+from confgen.isomers import enumerate_stereo, settled, unspecified
 from confgen.molecule import from_smiles
 from confgen.stereo import mismatches_all
 
@@ -21,7 +21,7 @@ NIRMATRELVIR = "CC1([C@@H]2[C@H]1[C@H](N(C2)C(=O)[C@H](C(C)(C)C)NC(=O)C(F)(F)F)C
         ("COP(=S)(O)OCC", ["centre 3 (P)"]),
         ("CC=NO", ["double bond 2=3 (C=N)"]),
         ("CC(F)C=C", ["centre 2 (C)"]),
-        ("C1CCCCC=CC1", ["double bond 6=7 (C=C)"]),
+        ("C1CCCCCC=CC1", ["double bond 7=8 (C=C)"]),
         ("OC1CCC(O)CC1", ["centre 2 (C)", "centre 5 (C)"]),
         ("C[C@H](F)C(F)Cl", ["centre 4 (C)"]),
         ("C[C@H](F)Cl |&1:1|", ["relative group of atoms 2 (either enantiomer)"]),
@@ -59,6 +59,26 @@ def test_what_swaps_or_is_no_stereo_is_not_open(smiles):
 @pytest.mark.parametrize("smiles", ["C1CC2CCC1C2", "OC1C2CC3CC1CC(C2)C3", "C1CC2CCN1CC2", "NC12CC(C1)(C2)C"])
 def test_cage_that_can_be_joined_one_way_is_not_open(smiles):
     assert unspecified(from_smiles(smiles)) == []
+
+
+@pytest.mark.parametrize("smiles", ["C1CCCC=CCC1", "C1=CC=CC=CC=C1", "O=C1C=CCCCCC1", "CN1CCC=CCCC1"])
+def test_double_bonds_in_rings_of_eight_are_z_unless_said_otherwise(smiles):
+    mol = from_smiles(smiles)
+    assert unspecified(mol) == []
+    made = settled(mol)
+    ring = {atom.GetIdx() for atom in made.GetAtoms() if atom.IsInRing()}
+    double = [bond for bond in made.GetBonds() if bond.IsInRing() and bond.GetBondType() == Chem.BondType.DOUBLE]
+    assert double
+    for bond in double:
+        first, last = bond.GetStereoAtoms()
+        cis = bond.GetStereo() in (Chem.BondStereo.STEREOCIS, Chem.BondStereo.STEREOZ)
+        assert cis == ((first in ring) == (last in ring))
+
+
+def test_e_in_a_ring_of_eight_is_kept_and_a_ring_of_nine_is_open():
+    trans = from_smiles("C1CCC/C=C/CC1")
+    assert settled(trans) is trans
+    assert unspecified(from_smiles("C1CCCC=CCCC1")) == ["double bond 5=6 (C=C)"]
 
 
 def test_centre_beside_a_cage_is_open():

@@ -205,6 +205,30 @@ def test_an_atom_beside_its_four_neighbours_fails(umbrella: float) -> None:
     assert check(placed(Chem.MolFromSmiles("C(Cl)(Cl)(Cl)Cl"), square))[0] == ["tetrahedral"]
 
 
+@pytest.mark.parametrize(("smiles", "short"), [("CC=O", 1.08), ("C/C=N/C", 1.12), ("CC=CC", 1.18), ("CNC=O", 1.1)])
+def test_a_bond_between_two_places_of_its_atom_fails(smiles: str, short: float) -> None:
+    """An estimate in the middle of two rotamers: the double bond is short."""
+    mol = embedded(smiles)
+    assert check(mol) == [[]]
+    bond = mol.GetSubstructMatch(Chem.MolFromSmarts("[#6]=[#6,#7,#8]"))
+    rdMolTransforms.SetBondLength(mol.GetConformer(), *bond, short)
+    assert check(mol) == [["squashed"]]
+
+
+def test_an_open_angle_at_a_trigonal_carbon_fails_outside_rings() -> None:
+    mol = embedded("CC(=O)C")
+    rdMolTransforms.SetAngleDeg(mol.GetConformer(), 0, 1, 2, 136.0)
+    assert "squashed" not in check(mol)[0]
+    rdMolTransforms.SetAngleDeg(mol.GetConformer(), 0, 1, 2, 148.0)
+    assert "squashed" in check(mol)[0]
+    assert check(embedded("C1=CC2CCC1C2")) == [[]]
+
+
+def test_short_bonds_of_cumulated_and_triple_ones_pass() -> None:
+    for smiles in ("CN=C=O", "CC#N", "C=C=C", "[N-]=[N+]=NC", "O=C=O", "[C-]#[O+]"):
+        assert check(embedded(smiles)) == [[]]
+
+
 def test_bicyclobutane_may_have_inverted_carbons() -> None:
     assert check(embedded("C1C2C1C2C")) == [[]]
 
