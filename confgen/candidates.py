@@ -18,7 +18,7 @@ from confgen.errors import InputError, MoleculeError
 from confgen.inspection import Candidate
 from confgen.molecule import from_smiles, with_positions
 from confgen.readers import KINDS, Record, read_records
-from confgen.record_tags import SMILES_TAG
+from confgen.record_tags import SMILES_TAG, input_tags
 from confgen.sdf import NO_SHAPE, Group, sdf_groups
 from confgen.smiles import stereo_smiles
 from confgen.wanted import forms, specifies
@@ -74,12 +74,14 @@ class Reference:
 def read_references(path: str) -> list[Reference]:
     """What a file asks for: SMILES or SDF as `confgen generate` reads them, or an ensemble file.
 
+    In SDF a SMILES tag wins over coordinates and drawings, as it does in `candidates`.
     Raises: InputError if it cannot be read at all or has no molecule that can.
     """
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; check the path")
     if _suffix(path) in KINDS:
-        found = [Reference(one.name, one.origin, one.mol, one.error) for one in read_records([path])]
+        tagged = _suffix(path) in SDF
+        found = [_reference(record, tagged=tagged) for record in read_records([path])]
     else:
         found = [
             Reference(one.name, one.origin, None if one.mol is None else Chem.AddHs(one.mol), one.error)
@@ -89,6 +91,11 @@ def read_references(path: str) -> list[Reference]:
         nothing = f"{path}: holds no molecules; give a file of SMILES or conformers"
         raise InputError(next((str(one.error) for one in found if one.error), nothing))
     return found
+
+
+def _reference(record: Record, *, tagged: bool) -> Reference:
+    told = _told(record.mol, input_tags(record.mol)) if tagged and record.mol is not None else None
+    return Reference(record.name, record.origin, told or record.mol, record.error)
 
 
 def asking_for_those_of(path: str, references: Sequence[Reference]) -> Callable[[Candidate], Candidate]:
@@ -118,12 +125,20 @@ def _doubt(path: str, called: Sequence[Reference]) -> str:
     unread = [one.origin for one in called if one.mol is None]
     if unread:
         return f"what is asked for cannot be read ({unread[0]}); correct it"
-    first, *rest = [(stereo_smiles(one.mol), one.origin) for one in called if one.mol is not None]
+    first, *rest = [(_one_smiles(one.mol), one.origin) for one in called if one.mol is not None]
     other = next(((smiles, origin) for smiles, origin in rest if smiles != first[0]), None)
     if other is None:
         return ""
     several = f"{first[0]} ({first[1]}) and {other[0]} ({other[1]})"
     return f"different molecules of {path} could be asked for, {several}; give each a name of its own"
+
+
+def _one_smiles(mol: Mol) -> str:
+    """`stereo_smiles`, with relative groups: the same of a racemate, whichever of its hands was written."""
+    if not mol.GetStereoGroups():
+        return stereo_smiles(mol)
+    bare = Chem.RemoveHs(mol, sanitize=False)
+    return str(Chem.MolToCXSmiles(bare, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO))
 
 
 def _suffix(source: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import Mol, StereoGroupType
+from rdkit.Chem import BondStereo, Mol, StereoGroupType
 
 from confgen.axes import AXIAL, renumbered
 from confgen.stereo import HANDED
@@ -25,38 +25,60 @@ def extension(mol: Mol, smiles: str, atoms: Sequence[int], bonds: Sequence[int])
     """
     place = {atom: number for number, atom in enumerate(atoms)}
     axes = [bond.GetIdx() for bond in mol.GetBonds() if bond.GetStereo() in AXIAL]
-    axes.sort(key=lambda axis: place[_ends(mol, axis, place)[0]])
+    axes.sort(key=lambda axis: [place[end] for end in _ends(mol, axis, place)])
     if not axes and not mol.GetStereoGroups():
         return ""
-    ordered = renumbered(mol, atoms) if axes else mol
-    wedges = {axis: _wedge(mol, ordered, smiles, axis, place, bonds) for axis in axes}
-    fields = [wedge for wedge in wedges.values() if wedge]
-    fields += _groups(mol, place, {axis for axis, wedge in wedges.items() if wedge})
+    wedges = _wedges(mol, smiles, axes, atoms, bonds) if axes else {}
+    fields = [*wedges.values(), *_groups(mol, place, set(wedges))]
     return f" |{','.join(fields)}|" if fields else ""
 
 
-def _wedge(mol: Mol, ordered: Mol, smiles: str, axis: int, place: dict[int, int], bonds: Sequence[int]) -> str:
-    """The wedge that has RDKit read the hand of an axis; "" if it reads none, as of one that it takes for no axis.
+def _wedges(mol: Mol, smiles: str, axes: Sequence[int], atoms: Sequence[int], bonds: Sequence[int]) -> dict[int, str]:
+    """The wedges that have RDKit read the hands of axes, of these and no others; an axis that cannot be read has none.
 
-    Which of the two it is depends on the order of bonds in the SMILES, so it is tried. It is not drawn towards another
-    axis, whose wedge RDKit would take it for.
+    A wedge may be read as another axis too, that of the next bond at its start or at its end, and which hand it stands
+    for depends on the order of bonds in the SMILES. So both hands of each wedge are tried, alone and with those found
+    before.
     """
-    first, other = _ends(mol, axis, place)
+    place = {atom: number for number, atom in enumerate(atoms)}
+    ordered = renumbered(mol, atoms)
+    found: dict[int, str] = {}
+    hands: dict[frozenset[int], BondStereo] = {}
+    for axis in axes:
+        ends = _ends(mol, axis, place)
+        own = frozenset(place[end] for end in ends)
+        alone = {own: ordered.GetBondBetweenAtoms(*own).GetStereo()}
+        for start, drawn in _ways(mol, axis, ends, place):
+            tried = [f"{direction}:{place[start]}.{bonds.index(drawn)}" for direction in ("wU", "wD")]
+            right = next((wedge for wedge in tried if _read(smiles, [wedge]) == alone), None)
+            if right is not None and _read(smiles, [*found.values(), right]) == hands | alone:
+                found[axis], hands = right, hands | alone
+                break
+    return found
+
+
+def _ways(mol: Mol, axis: int, ends: Sequence[int], place: dict[int, int]) -> list[tuple[int, int]]:
+    """Atoms where a wedge can start, and bonds that it can be drawn along, those first that are least like an axis."""
     around = [
-        (start, bond.GetOtherAtomIdx(start), bond.GetIdx())
-        for start in (first, other)
+        (start, bond.GetOtherAtomIdx(start), bond)
+        for start in ends
         for bond in mol.GetAtomWithIdx(start).GetBonds()
-        if bond.GetIdx() != axis
+        if bond.GetIdx() != axis and bond.GetBondType() != Chem.BondType.DOUBLE
     ]
-    start, _, drawn = min(around, key=lambda way: (_has_axis(mol, way[1]), place[way[0]], place[way[1]]))
-    wanted = ordered.GetBondBetweenAtoms(place[first], place[other]).GetStereo()
-    for direction in ("wU", "wD"):
-        wedge = f"{direction}:{place[start]}.{bonds.index(drawn)}"
-        with rdBase.BlockLogs():
-            read = Chem.MolFromSmiles(f"{smiles} |{wedge}|", HYDROGENS_KEPT)
-        if read is not None and read.GetBondBetweenAtoms(place[first], place[other]).GetStereo() == wanted:
-            return wedge
-    return ""
+    around.sort(key=lambda way: (_has_axis(mol, way[1]), place[way[0]], place[way[1]]))
+    return [(start, bond.GetIdx()) for start, _, bond in around]
+
+
+def _read(smiles: str, wedges: Sequence[str]) -> dict[frozenset[int], BondStereo]:
+    """The axes, by their atoms, that RDKit reads from a SMILES with these wedges."""
+    with rdBase.BlockLogs():
+        read = Chem.MolFromSmiles(f"{smiles} |{','.join(wedges)}|", HYDROGENS_KEPT)
+    bonds = () if read is None else read.GetBonds()
+    return {
+        frozenset((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())): bond.GetStereo()
+        for bond in bonds
+        if bond.GetStereo() in AXIAL
+    }
 
 
 def _groups(mol: Mol, place: dict[int, int], axes: set[int]) -> Iterator[str]:

@@ -9,12 +9,16 @@ from typing import Any
 from confgen.errors import CannotStart
 from confgen.propose import StartSettings
 from confgen.sampler import SamplerSettings
-from confgen.settings import GenerateSettings, default_settings
+from confgen.settings import GenerateSettings, default_settings, is_real
 
 OF_SAMPLER = {"steps" if field.name == "num_steps" else field.name: field.name for field in fields(SamplerSettings)}
 OF_START = tuple(field.name for field in fields(StartSettings))
 OF_WHOLE = tuple(field.name for field in fields(GenerateSettings) if field.name not in ("sampler", "start"))
 OPTIONS = (*OF_WHOLE, *OF_SAMPLER, *OF_START)
+NUMBERS = {  # of sampler and start, which look at how large they are
+    *(option for option, name in OF_SAMPLER.items() if is_real(getattr(SamplerSettings, name))),
+    *(name for name in OF_START if is_real(getattr(StartSettings, name))),
+}
 ALIASES = {"timeout": "timeout_s", "temperature": "temperature_k"}  # on the command line
 
 
@@ -61,10 +65,17 @@ def settings_for(sampling: Mapping[str, Any], preset: str | None, options: Mappi
 
 def with_options(settings: GenerateSettings, options: Mapping[str, Any]) -> GenerateSettings:
     """The settings with some options changed, by their names in OPTIONS or ALIASES. CannotStart as `settings_for`."""
-    options = {ALIASES.get(name, name): value for name, value in options.items()}
-    unknown = sorted(set(options) - set(OPTIONS))
+    unknown = sorted(set(options) - set(OPTIONS) - set(ALIASES))
     if unknown:
-        raise CannotStart(f"there is no option {unknown[0]!r}; choose from {', '.join(sorted(OPTIONS))}")
+        choices = ", ".join(sorted({*OPTIONS, *ALIASES}))
+        raise CannotStart(f"there is no option {unknown[0]!r}; choose from {choices}")
+    twice = [alias for alias, name in ALIASES.items() if alias in options and name in options]
+    if twice:
+        raise CannotStart(f"{twice[0]} and {ALIASES[twice[0]]} are the same option; give one of them")
+    options = {ALIASES.get(name, name): value for name, value in options.items()}
+    for name in sorted(NUMBERS & set(options)):
+        if not is_real(options[name]):
+            raise CannotStart(f"{name} is {options[name]!r}; give a number")
     sampler = {OF_SAMPLER[name]: value for name, value in options.items() if name in OF_SAMPLER}
     start = {name: value for name, value in options.items() if name in OF_START}
     whole = {name: value for name, value in options.items() if name in OF_WHOLE}

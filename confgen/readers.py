@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rdkit.Chem import Mol
 
-from confgen.columns import Columns, find_columns, is_smiles_column, is_table_header, rows
+from confgen.columns import Columns, begins_table, find_columns, is_smiles_column, rows, unquoted
 from confgen.complaints import short
 from confgen.errors import InputError, MoleculeError
 from confgen.molecule import from_mol2block, from_molblock, from_smiles
@@ -33,6 +33,8 @@ KINDS = {
     **dict.fromkeys((".sdf", ".sd", ".mol", ".mdl"), SDF),
     ".mol2": MOL2,
 }
+# What stands between bars behind a SMILES and is no CXSMILES extension, whose fields have one of these signs.
+NO_EXTENSION = re.compile(r"\|(?!r\|)[^|:$()^]*[^\W\d][^|:$()^]*\|")
 COUNTS_LINE = re.compile(r"[ \d]{6}.*V[23]000\s*$")  # the fourth line of an SDF
 UNKNOWN_KIND = f"unknown kind of file; known are {' '.join(KINDS)}, and these with .gz"
 
@@ -107,7 +109,7 @@ def _argument(source: str, origin: str) -> Record:
 
     Raises: InputError if it is none and names or looks like a file.
     """
-    smiles, name = split_line(source)
+    smiles, name = _split(source)
     record = _record(from_smiles, smiles, name, origin)
     if record.error is None or not smiles:
         return record
@@ -121,6 +123,14 @@ def _argument(source: str, origin: str) -> Record:
     if "/" in source or "\\" in source:
         raise InputError(f"{source}: no such file; and it is no SMILES either ({record.error})")
     return _failed(smiles, name, origin, MoleculeError(f"{record.error}; nor is there a file of that name"))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """`split_line`, but a name between bars is not taken for a CXSMILES extension."""
+    smiles, *name = text.split(None, 1) or [""]
+    if name and NO_EXTENSION.match(name[0]):
+        return smiles, name[0].split("\t")[0].strip()
+    return split_line(text)
 
 
 def _refuse_no_file(source: str) -> None:
@@ -137,7 +147,7 @@ def _read_stdin(smiles_column: str | None, name_column: str | None) -> Iterator[
         lines = itertools.chain(head, text)
         kind = _kind_of(head)
         columns = None
-        if kind == LINES and is_table_header(next(filter(str.strip, head), ""), smiles_column):
+        if kind == LINES and begins_table(head, smiles_column):
             columns = find_columns("stdin", head, smiles_column, name_column)
         entries = _rows("stdin", lines, columns) if columns else _entries("stdin", kind, lines)
         yield from _until_damage("stdin", entries)
@@ -181,8 +191,11 @@ def _until_damage(source: str, entries: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Entry]:
-    """SMILES, spaces or a tab, name; a header, blank lines and comments (`#`) are passed over."""
-    may_be_header = True
+    """SMILES, spaces or a tab, name; a header, blank lines and comments (`#`) are passed over.
+
+    Under a header with tabs, as the list of failed molecules has, a name may be in quotes.
+    """
+    may_be_header, has_tabs = True, False
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -190,9 +203,10 @@ def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Entry]:
         if may_be_header:
             may_be_header = False
             if is_smiles_column(text.split()[0]):
+                has_tabs = "\t" in text
                 continue
-        smiles, name = split_line(text)
-        yield partial(_record, from_smiles, smiles, name, f"{source}:{number}")
+        smiles, name = _split(text)
+        yield partial(_record, from_smiles, smiles, unquoted(name) if has_tabs else name, f"{source}:{number}")
 
 
 def _rows(source: str, lines: Iterable[str], columns: Columns) -> Iterator[Entry]:

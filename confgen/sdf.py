@@ -21,6 +21,7 @@ from confgen.record_tags import SMILES_TAG, kept_tags
 from confgen.splitting import sdf_blocks
 from confgen.tags import sd_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
+from confgen.wanted import best_form
 
 ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title
 NO_SHAPE = "has no 3D coordinates; give conformers (`confgen generate` makes them)"
@@ -31,7 +32,7 @@ class Group:
     """The records of one molecule, or one record that has an error (`count` of one title and reason in a row).
 
     mol:        of the first record, with the hydrogens that it has; with the stereochemistry asked for, if that was
-                written along (`confgen_smiles`), else with what its coordinates show.
+                written along (`confgen_smiles`), as it fits most records, else with what its coordinates show.
     positions:  (N, 3) angstrom of each record, in the atom order of `mol`.
     tags:       SD tags of each record.
     """
@@ -86,12 +87,23 @@ def sdf_groups(path: Path) -> Iterator[Group]:
 
 def _finished(group: Group | None, bad: list[Group]) -> Iterator[Group]:
     if group is not None:
-        yield group
+        yield _fitted(group)
     for one in bad:
         if one.count > 1:
             more = f"{one.count - 1} more record{'' if one.count == 2 else 's'} of it"
             one.error = MoleculeError(f"{one.error} (and {more})")
         yield one
+
+
+def _fitted(group: Group) -> Group:
+    """The group with the stereochemistry asked for laid on its atoms as its conformers show it, see `best_form`."""
+    if group.mol is not None and SMILES_TAG in group.tags[0]:
+        form = best_form(group.mol, np.stack(group.positions))
+        if form is not group.mol:
+            for tag, text in kept_tags(group.mol).items():
+                form.SetProp(tag, text)
+            group.mol = form
+    return group
 
 
 def _group(block: str, origin: str) -> Group:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from confgen.calculation import Method
@@ -19,6 +20,29 @@ START_VALUES = [field.name for field in fields(StartSettings) if field.name != "
 SCORING = "mmff94s"  # energies where a choice needs them and nothing is to be relaxed
 MOST_CONFORMERS = 1_000_000  # of a molecule: they are held in memory
 STEREO_POLICIES = ("any", "enumerate", "error")
+
+
+def _is_whole(value: object) -> bool:
+    """Whether it is a whole number, of Python or NumPy."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_real(value: object) -> bool:
+    """Whether it is a number, of Python or NumPy."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+# Of each number that is checked alone: its name for the user, its unit, whether a value will do, and what to give.
+RANGES: dict[str, tuple[str, str, Callable[[Any], bool], str]] = {
+    "attempts": ("attempts", "", lambda value: _is_whole(value) and value >= 0, "0 or more"),
+    "batch_size": ("batch_size", "", lambda value: _is_whole(value) and value >= 1, "at least 1, or leave it out"),
+    "timeout_s": ("timeout", " s", lambda value: is_real(value) and value > 0, "a positive time, or leave it out"),
+    "temperature_k": ("temperature", " K", lambda value: is_real(value) and value > 0, "one above 0"),
+    "rms": ("rms", " A", lambda value: is_real(value) and value >= 0, "0 or more"),
+    "ewindow": ("ewindow", " kcal/mol", lambda value: is_real(value) and value > 0, "one above 0, or leave it out"),
+    "oversample": ("oversample", "", lambda value: is_real(value) and 1 <= value < math.inf, "1 or more"),
+    "dielectric": ("dielectric", "", lambda value: is_real(value), "1 or more, or leave it out"),  # see check_method
+}
 
 
 @dataclass(frozen=True)
@@ -65,31 +89,24 @@ class GenerateSettings:
         self._refuse_numbers()
         if self.stereo not in STEREO_POLICIES:
             raise CannotStart(f"stereo is {self.stereo!r}; choose one of {', '.join(STEREO_POLICIES)}")
-        if self.attempts < 0:
-            raise CannotStart(f"attempts is {self.attempts}; give 0 or more")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise CannotStart(f"batch_size is {self.batch_size}; give at least 1, or leave it out")
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise CannotStart(f"timeout is {self.timeout_s} s; give a positive time, or leave it out")
-        if not self.temperature_k > 0:
-            raise CannotStart(f"the temperature is {self.temperature_k} K; give one above 0")
-        if not self.rms >= 0:
-            raise CannotStart(f"rms is {self.rms} A; give 0 or more")
-        if self.ewindow is not None and not self.ewindow > 0:
-            raise CannotStart(f"the energy window is {self.ewindow} kcal/mol; give one above 0, or leave it out")
         if self.select not in WAYS:
             raise CannotStart(f"select is {self.select!r}; choose one of {', '.join(WAYS)}")
+        if self.template is not None and not isinstance(self.template, Template):
+            raise CannotStart(f"template is {self.template!r}; give what read_template reads")
         by_mmff = self.relax == "none" and (self.needs_energies or self.start.start == "mmff94s")
         check_method(SCORING if by_mmff else self.relax, self.dielectric)
 
     def _refuse_numbers(self) -> None:
-        """CannotStart for a seed or a number of conformers that is none."""
+        """CannotStart for a number that is none or is out of its range."""
+        for field, (name, unit, holds, advice) in RANGES.items():
+            value, optional = getattr(self, field), getattr(GenerateSettings, field) is None
+            if not (holds(value) or (optional and value is None)):
+                shown = f"{value}{unit}" if is_real(value) else repr(value)
+                raise CannotStart(f"{name} is {shown}; give {advice}")
         if not (self.num_confs == "auto" or (_is_whole(self.num_confs) and self.num_confs >= 1)):
             raise CannotStart(f"num_confs is {self.num_confs!r}; ask for at least 1 conformer, or for 'auto'")
         if not _is_whole(self.seed):
             raise CannotStart(f"seed is {self.seed!r}; give a whole number")
-        if not 1 <= self.oversample < math.inf:
-            raise CannotStart(f"oversample is {self.oversample}; give 1 or more")
         if (1 if self.num_confs == "auto" else self.num_confs) * self.oversample > MOST_CONFORMERS:
             asked = f"{self.num_confs} conformers, {self.oversample:g} made for each of them,"
             raise CannotStart(f"{asked} are more than the {MOST_CONFORMERS:,} that can be handled; ask for fewer")
@@ -98,11 +115,6 @@ class GenerateSettings:
     def needs_energies(self) -> bool:
         """Whether conformers are chosen by energy, so that there must be energies even if nothing is relaxed."""
         return self.ewindow is not None or self.select == "energy"
-
-
-def _is_whole(value: object) -> bool:
-    """Whether it is a whole number, of Python or NumPy."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def default_settings(sampling: dict[str, Any], start: str | None = None) -> GenerateSettings:

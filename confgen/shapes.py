@@ -153,7 +153,8 @@ def bond_squashed(mol: Mol, pos: np.ndarray) -> np.ndarray:
     at = np.array(angles, dtype=int).reshape(-1, 3)
     spokes = pos[:, at[:, [0, 2]]] - pos[:, at[:, [1]]]
     spokes = spokes / np.maximum(np.linalg.norm(spokes, axis=-1, keepdims=True), 1e-9)
-    return _any(short) | _any((spokes[:, :, 0] * spokes[:, :, 1]).sum(axis=-1) < np.cos(np.deg2rad(OPEN_DEG)))
+    wide = (spokes[:, :, 0] * spokes[:, :, 1]).sum(axis=-1) < np.cos(np.deg2rad(OPEN_DEG))
+    return _any(np.concatenate((short, wide), axis=1))
 
 
 def _is_trigonal(atom: Chem.Atom) -> bool:

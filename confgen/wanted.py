@@ -11,7 +11,7 @@ from rdkit.Chem import Mol, rdMolDescriptors
 
 from confgen.axes import renumbered
 from confgen.molecule import positions, with_positions
-from confgen.stereo import mismatches_all
+from confgen.stereo import mismatches_all, mismatches_at
 
 MOST_FORMS = 200  # ways to lay a symmetric molecule on itself that are tried
 
@@ -51,6 +51,24 @@ def wrong_elements(ways: Iterator[Mol], count: int) -> list[list[str]]:
         if not any(fewest):
             break
     return fewest or [[] for _ in range(count)]
+
+
+def best_form(wanted: Mol, pos: np.ndarray) -> Mol:
+    """`wanted` laid on itself as most of the positions (K, N, 3) show it; as it is unless another way fits better.
+
+    A symmetric molecule of which one half is specified and one is open can be the one or the other in a file.
+    """
+    best, fewest = wanted, _count_wrong(wanted, pos)
+    for form in forms(wanted, wanted) if fewest else ():
+        if (wrong := _count_wrong(form, pos)) < fewest:
+            best, fewest = form, wrong
+        if not fewest:
+            break
+    return best
+
+
+def _count_wrong(mol: Mol, pos: np.ndarray) -> int:
+    return sum(bool(names) for names in mismatches_at(mol, pos))
 
 
 def specifies(mol: Mol) -> bool:
@@ -94,4 +112,6 @@ def _place_hydrogens(wanted: Mol, mol: Mol, place: dict[int, int]) -> bool:
 
 
 def _hydrogens(mol: Mol, atom: int) -> list[int]:
-    return [n.GetIdx() for n in mol.GetAtomWithIdx(atom).GetNeighbors() if n.GetAtomicNum() == 1]
+    """The hydrogens of an atom, deuterium and tritium last, so that each is laid on its like."""
+    own = [n for n in mol.GetAtomWithIdx(atom).GetNeighbors() if n.GetAtomicNum() == 1]
+    return [n.GetIdx() for n in sorted(own, key=lambda hydrogen: (hydrogen.GetIsotope(), hydrogen.GetIdx()))]

@@ -154,6 +154,33 @@ def test_two_different_molecules_of_one_name_in_the_reference_are_an_error_of_th
     assert all(part in line for part in ("'mol1'", "asked.smi:1", "asked.smi:2", "a name of its own"))
 
 
+@pytest.mark.parametrize("asked", ["C[C@H](O)[C@H](F)Cl |&1:1,3|", "C[C@@H](O)[C@@H](F)Cl |&1:1,3|"])
+def test_records_of_a_racemate_are_one_reference(asked: str, made: Made) -> None:
+    racemate = made("C[C@H](O)[C@H](F)Cl |&1:1,3|")
+    pos = positions(racemate)
+    written("a.sdf", with_positions(racemate, np.stack((pos[0], -pos[1]))))
+    first, _, rest = Path("a.sdf").read_text().partition("$$$$\n")
+    Path("b.sdf").write_text(f"{first.replace('C[C@H](O)[C@H](F)Cl |&1:1,3|', asked)}$$$$\n{rest}")
+    result = check("a.sdf", "--reference", "b.sdf")
+    assert (result.exit_code, "mol1: 2 conformers, 2 passed" in result.stdout) == (0, True)
+
+
+def test_a_racemate_and_one_hand_of_it_are_different_references(made: Made) -> None:
+    written("a.sdf", made("C[C@H](O)F"))
+    Path("asked.smi").write_text("C[C@H](O)F mol1\nC[C@H](O)F |&1:1| mol1\n")
+    result = check("a.sdf", "--reference", "asked.smi")
+    assert (result.exit_code, "different molecules of asked.smi" in result.stderr) == (4, True)
+
+
+def test_what_a_reference_left_open_may_be_either(made: Made) -> None:
+    written("a.sdf", made("C[C@H](F)CC[C@H](C)O"))
+    written("b.sdf", made("C[C@H](F)CC[C@@H](C)O"))
+    text = Path("b.sdf").read_text()
+    own = text.partition("<confgen_smiles>")[2].splitlines()[1]
+    Path("b.sdf").write_text(text.replace(own, "C[C@H](F)CCC(C)O"))
+    assert check("a.sdf", "--reference", "b.sdf").exit_code == 0
+
+
 def test_a_confgen_smiles_that_cannot_be_read_is_named(made: Made) -> None:
     text = Path(written("a.sdf", made(ALANINE))).read_text()
     Path("a.sdf").write_text(text.replace(f"\n{ALANINE}\n", "\nCC(\n"))

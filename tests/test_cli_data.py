@@ -374,3 +374,22 @@ def test_what_parquet_says_of_how_it_was_made_is_kept(made: Path, folder: Path) 
         assert {key: after[key] for key in kept} == {key: row[key] for key in kept}
     confgen("data", "convert", "in.parquet", "-o", "other.parquet", "--theory", "GFN2-xTB")
     assert {row["theory"] for row in rows(folder / "other.parquet")} == {"GFN2-xTB"}
+
+
+def test_no_seed_is_made_up(folder: Path) -> None:
+    assert converted_sdf(embedded("CCO", 2)).exit_code == 0
+    assert confgen("data", "convert", "out.parquet", "-o", "again.parquet", "--theory", "GFN2-xTB").exit_code == 0
+    assert confgen("data", "convert", "again.parquet", "-o", "third.parquet").exit_code == 0
+    assert [rows(folder / f"{name}.parquet")[0]["seed"] for name in ("out", "again", "third")] == [None] * 3
+
+
+def test_half_specified_molecules_of_generate_keep_all_conformers(folder: Path) -> None:
+    mol = embedded("C[C@@H](F)CC[C@@H](F)C", 3)  # meso, of which the first centre is asked for
+    mol.SetProp("confgen_smiles", "C[C@@H](F)CCC(F)C")
+    other = Chem.Mol(mol)
+    other.SetProp("confgen_smiles", "C[C@H](F)CCC(F)C")
+    for half in (mol, other):
+        result = converted_sdf(half)
+        assert (result.exit_code, "left out" in result.stderr) == (0, False)
+        assert rows(folder / "out.parquet")[0]["num_confs"] == 3
+        (folder / "out.parquet").unlink()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,3 +131,14 @@ def test_where_no_conformer_is_finite_that_is_the_reason(trio: dict[str, Chem.Mo
     more = write_sdf("gen.sdf", ("butane", butane), ("stranger", read_molecule_3d("CCO")))
     check_one_line(evaluate("nan.parquet", reference), 4, "row 1 'butane': no conformer has finite positions")
     check_one_line(evaluate(more, "nan.parquet"), 4, "row 1 'butane': each of its conformers has positions")
+
+
+@pytest.mark.parametrize("options", [(), ("--csv", "out.csv"), ("--json", "-")])
+def test_standard_output_that_is_closed_is_one_line(options: tuple[str, ...], reference: str) -> None:
+    words = [sys.executable, "-c", "from confgen.cli import main; main()", "evaluate", reference, reference, *options]
+    line = f"{shlex.join(words)} >&-"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "standard output is closed" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not Path("out.csv").exists()

@@ -21,7 +21,7 @@ from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import InputError
 from confgen.molecule import positions, read_molecule, with_positions
 from confgen.omissions import finite_only, right_stereo_only
-from confgen.stereo import mismatches_all
+from confgen.stereo import elements, mismatches_all
 
 Embed = Callable[..., Chem.Mol]
 
@@ -321,3 +321,25 @@ def test_tags_that_rdkit_would_take_for_its_own_do_no_harm(tmp_path: Path) -> No
     assert one.mol is not None
     assert one.name == one.mol.GetProp("_Name") == "a"
     assert {"input_unnamed", "input__Name"} <= set(one.mol.GetPropNames())
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ("C[C@H](F)CCC(F)C", "C[C@H](F)CC[C@H](F)C"),
+        ("C[C@H](F)CCC(F)C", "C[C@@H](F)CC[C@@H](F)C"),
+        ("CC(F)C[C@H](C)F", "C[C@@H](F)C[C@H](C)F"),
+        ("C/C=C/CCC=CC", "C/C=C/CC/C=C\\C"),
+        ("C/C=C/CCC=CC", "C/C=C\\CC/C=C/C"),
+        ("C1CC1C=C/C=C/C1CC1", "C1CC1/C=C\\C=C\\C1CC1"),
+    ],
+)
+def test_what_was_specified_of_a_symmetric_molecule_is_looked_for_at_either_end(
+    asked: str, made: str, tmp_path: Path, embed_mol: Embed
+) -> None:
+    text = sdf_text(embed_mol(read_molecule(made), 2), "half", {"confgen_smiles": [asked] * 2, "mw": ["7"] * 2})
+    [one] = read(tmp_path / "a.sdf", text)
+    assert one.mol is not None
+    assert mismatches_all(one.mol) == [[], []]
+    assert len(elements(one.mol).names) == len(elements(read_molecule(asked)).names)
+    assert one.mol.GetProp("mw") == "7"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from confgen.errors import CannotStart
-from confgen.options import OPTIONS, PRESETS, as_options, settings_for, with_options
+from confgen.options import ALIASES, OPTIONS, PRESETS, as_options, settings_for, with_options
 from confgen.settings import GenerateSettings, default_settings
 
 SAMPLING = {"start": "etkdg", "sampler": "dpmpp", "etkdg": {"start_sigma": 2.5, "start_pool": 3, "num_steps": 8}}
@@ -54,6 +54,23 @@ def test_what_does_not_exist_cannot_start(preset: str | None, options: dict[str,
 def test_names_of_the_command_line_serve_as_well() -> None:
     settings = settings_for({}, None, {"timeout": 5.0, "temperature": 300.0})
     assert (settings.timeout_s, settings.temperature_k) == (5.0, 300.0)
+
+
+@pytest.mark.parametrize("name", ["steps", "sigma_max", "rho", "snr", "pool", "rounds", "noise"])
+def test_what_is_no_number_cannot_start(name: str) -> None:
+    with pytest.raises(CannotStart, match=f"^{name} is 'x'; give a number"):
+        settings_for({}, None, {name: "x"})
+
+
+@pytest.mark.parametrize("name", ["timeout", "temperature"])
+def test_an_option_under_two_names_cannot_start(name: str) -> None:
+    with pytest.raises(CannotStart, match=f"^{name} and {ALIASES[name]} are the same option"):
+        settings_for({}, None, {name: 5.0, ALIASES[name]: 5.0})
+
+
+def test_both_names_of_an_option_are_among_the_choices() -> None:
+    with pytest.raises(CannotStart, match=r"temperature, temperature_k, template, timeout, timeout_s"):
+        settings_for({}, None, {"time": 5.0})
 
 
 def test_every_option_has_one_place() -> None:

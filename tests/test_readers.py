@@ -13,6 +13,7 @@ import pytest
 from blocks import ETHANOL_2D, methanol_mol2
 from rdkit import Chem
 
+from confgen.cli.journal import FAILED_HEADER, failed_line
 from confgen.errors import InputError
 from confgen.readers import Record, read_records
 
@@ -128,6 +129,8 @@ def test_smiles_files_are_known_by_their_endings(name):
         ("CCO |$a;b;c$| ethanol", "ethanol"),
         ("CCO |$a;b;c$|", "CCO"),
         ("CCO | pipe", "| pipe"),
+        ("CCO |odd name|", "|odd name|"),
+        ("CCO |r| ethanol", "ethanol"),
     ],
 )
 def test_name_is_the_rest_of_the_line(line, name):
@@ -198,10 +201,44 @@ def test_smiles_lines_are_streamed(monkeypatch):
         ("t.tsv", "ID\tisosmiles\nethanol\tCCO\n"),
         ("t.csv.gz", "title,structure\nethanol,CCO\n"),
         ("t.csv", b"\xef\xbb\xbfsmiles,name\r\nCCO,ethanol\r\n"),
+        ("t.tsv", '5" rod\tsmiles\tname\t6" rod\n\tCCO\tethanol\t\n'),
+        ("t.tsv", '"rod\tsmiles\t"a" name\tname\n\tCCO\t\tethanol\n'),
     ],
 )
 def test_usual_columns_are_found(file, content):
     assert summary(written(file, content)) == [("CCO", "ethanol", f"{file}:2")]
+
+
+@pytest.mark.parametrize(
+    ("file", "header"),
+    [
+        ("t.csv", '"Compound\nName","SMILES"'),
+        ("t.csv", '"Compound\r\nName","SMILES"'),
+        ("t.csv", '"name, or; one; of\nthe others";"SMILES"'),
+        ("t.tsv", '"Compound\nName"\tSMILES'),
+    ],
+)
+def test_names_of_columns_may_hold_line_breaks(file, header):
+    delimiter = "\t" if file == "t.tsv" else ";" if '";"' in header else ","
+    table = written(file, f"{header}\n" + delimiter.join(("e", "CCO")) + "\n")
+    assert [(smiles, origin) for smiles, _, origin in summary(table)] == [("CCO", f"{file}:3")]
+
+
+def test_a_line_break_in_a_name_becomes_a_space():
+    (record,) = read_records([written("t.csv", 'smiles,"note\nof two",compound name\nCCO,x,e\n')])
+    assert (record.name, record.mol.GetPropsAsDict(), record.origin) == ("e", {"note of two": "x"}, "t.csv:3")
+
+
+def test_quote_that_is_not_closed_in_the_header_takes_no_rows():
+    rows = [("CCO", "a", "t.csv:2"), ("CC", "b", "t.csv:3")]
+    assert summary(written("t.csv", 'smiles,name,"note\nCCO,a,1\nCC,b,"2"\n')) == rows
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", '"sep=;"\n', "SEP=;\n"])
+def test_the_line_that_tells_excel_the_delimiter_is_obeyed(line):
+    assert summary(written("t.csv", line + "a,b,c,smiles;name\nCCO;x\n"), smiles_column="a,b,c,smiles") == [
+        ("CCO", "x", "t.csv:3")
+    ]
 
 
 def test_columns_can_be_named_in_any_case():
@@ -238,6 +275,11 @@ def test_quoted_cells_may_hold_line_breaks_and_quotes():
     assert (second.name, second.origin) == ("methane", "t.csv:4")
 
 
+def test_quoted_line_break_and_empty_last_cells_are_one_row():
+    table = written("t.csv", 'smiles,name,note\nCCO,e,"two\nlines",, \nCC,f,z,\n')
+    assert summary(table) == [("CCO", "e", "t.csv:2"), ("CC", "f", "t.csv:4")]
+
+
 @pytest.mark.parametrize("after", ["CCC,c\nCCF,d\n", 'CCC,c\nCCF,"d"\n', 'CCC,"c"\nCCF,"d"\n', "CCC,c\nCCF,d"])
 def test_quote_that_is_not_closed_takes_its_own_row_only(after):
     good, bad, *rest = read_records([written("t.csv", 'smiles,name\nCCO,a\nCCN,"b\n' + after)])
@@ -250,6 +292,18 @@ def test_quote_that_is_not_closed_takes_its_own_row_only(after):
 def test_quote_that_is_not_closed_is_text_between_tabs():
     table = 'smiles\tname\nCCN\t"b\nCCC\tc\nCCF\t"d\te"\n'
     assert [name for _, name, _ in summary(written("t.tsv", table))] == ['"b', "c", "d\te"]
+
+
+def test_quote_with_more_behind_it_is_text_between_tabs():
+    table = 'smiles\tname\tnote\nCCN\t"b\tsays "no"\nCCF\t"d\te"\t\nCCC\t"c" and more\t\n'
+    assert [name for _, name, _ in summary(written("t.tsv", table))] == ['"b', "d\te", '"c" and more']
+
+
+@pytest.mark.parametrize("file", ["failed.tsv", "failed.smi"])
+@pytest.mark.parametrize("name", ['"quoted', '"q2"', '"', '""', '"a ""b"" c"', 'a "b"', "plain"])
+def test_names_in_the_list_of_failed_molecules_come_back(name, file):
+    rows = [failed_line("CC=CC", name, f'"m.smi:{n}', f"m.smi:{n} '{name}': it is open", "") for n in range(2)]
+    assert [read for _, read, _ in summary(written(file, FAILED_HEADER.encode() + b"".join(rows)))] == [name, name]
 
 
 def test_only_so_many_lines_are_searched_for_the_end_of_a_quote():
@@ -350,6 +404,25 @@ def test_stdin_may_be_a_table(monkeypatch):
     give_stdin(monkeypatch, b"ID,mw,SMILES\na,46,CCO\nb,16,C\n")
     first, second = read_records(["-"])
     assert (first.name, first.mol.GetProp("mw"), second.name, second.origin) == ("a", "46", "b", "stdin:3")
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("name\tsmiles\na\tCCO\n", {}),
+        ('"name\nhere"\tsmiles\na\tCCO\n', {"name_column": "name here"}),
+        ("product\tname\nCCO\ta\n", {"smiles_column": "product"}),
+        ("sep=|\nname|smiles\na|CCO\n", {}),
+    ],
+)
+def test_stdin_may_be_a_table_with_tabs_or_what_it_says(table, columns, monkeypatch):
+    give_stdin(monkeypatch, table.encode())
+    assert [(smiles, name) for smiles, name, _ in summary("-", **columns)] == [("CCO", "a")]
+
+
+def test_stdin_may_be_smiles_and_comments_under_a_header(monkeypatch):
+    give_stdin(monkeypatch, b"smiles\tname\n#c1\tbad\nCCO\ta\n")
+    assert summary("-") == [("CCO", "a", "stdin:3")]
 
 
 def test_stdin_may_be_smiles_named_as_a_format(monkeypatch):

@@ -50,6 +50,21 @@ def test_settings_that_make_no_sense_cannot_start(wrong: dict[str, Any]) -> None
         GenerateSettings(**wrong)
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["attempts", "batch_size", "timeout_s", "temperature_k", "rms", "ewindow", "oversample", "dielectric", "template"],
+)
+@pytest.mark.parametrize("value", ["x", True, [1.0]], ids=str)
+def test_what_is_of_another_kind_cannot_start(option: str, value: object) -> None:
+    with pytest.raises(CannotStart, match=f"^{option.removesuffix('_s').removesuffix('_k')} is .*; give"):
+        GenerateSettings(**{option: value})  # type: ignore[arg-type]
+
+
+def test_numbers_may_be_of_numpy() -> None:
+    settings = GenerateSettings(rms=np.float32(0.5), ewindow=np.int64(6), attempts=np.int32(2))  # type: ignore[arg-type]
+    assert (settings.rms, settings.ewindow, settings.attempts) == (0.5, 6, 2)
+
+
 def test_whole_numbers_may_be_of_numpy() -> None:
     settings = GenerateSettings(num_confs=np.int64(3), seed=np.int32(7))  # type: ignore[arg-type]
     assert (settings.num_confs, settings.seed) == (3, 7)

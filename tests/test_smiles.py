@@ -99,6 +99,26 @@ def test_axes_side_by_side_are_written(stereo: tuple[str, str]) -> None:
     assert len(_axes(read)) == 2
 
 
+@pytest.mark.parametrize("write", [written_smiles, without_hydrogens, mapped_smiles])
+@pytest.mark.parametrize(
+    ("smiles", "count"),
+    [
+        ("CCN(C(C)=O)c1c(C)cccc1Cl |wU:6.6|", 1),  # a wedge at N would make an axis of the amide bond too
+        ("CCN(C(C)=O)c1c(C)cccc1Cl |wD:6.6|", 1),
+        ("CCN(C(C)=O)c1c(C)cccc1Cl |wD:2.1|", 2),
+    ],
+)
+def test_an_anilide_has_the_axes_that_were_asked_for(smiles: str, count: int, write: Callable[[Mol], str]) -> None:
+    asked = from_smiles(smiles)
+    once = without_hydrogens(asked)
+    for seed in range(8):
+        read = from_smiles(write(shuffled(asked, seed)))
+        for atom in read.GetAtoms():
+            atom.SetAtomMapNum(0)
+        assert len(_axes(elements(read))) == count
+        assert without_hydrogens(read) == once
+
+
 @pytest.mark.parametrize(
     "smiles",
     [

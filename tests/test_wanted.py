@@ -9,8 +9,8 @@ import pytest
 from rdkit import Chem
 
 from confgen.molecule import from_smiles, positions, with_positions
-from confgen.stereo import mismatches_all
-from confgen.wanted import forms, specifies, wrong_elements
+from confgen.stereo import mismatches_all, mismatches_at
+from confgen.wanted import best_form, forms, specifies, wrong_elements
 
 Embed = Callable[..., Chem.Mol]
 
@@ -92,3 +92,25 @@ def test_hydrogen_alone_has_a_form() -> None:
 @pytest.mark.parametrize(("smiles", "answer"), [("C[C@H](F)O", True), ("C/C=C/F", True), ("CC(F)O", False)])
 def test_it_is_known_whether_anything_is_asked(smiles: str, answer: bool) -> None:
     assert specifies(from_smiles(smiles)) is answer
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_specified_half_is_laid_where_the_conformers_show_it(seed: int, embed_mol: Embed) -> None:
+    made = embed_mol(from_smiles("C[C@H](F)C[C@@H](C)F"), 2)  # meso: the one end has the hand, the other has not
+    pos = positions(shuffled(made, seed))
+    for asked in ("C[C@H](F)CC(C)F", "C[C@@H](F)CC(C)F"):
+        laid = forms(from_smiles(asked), shuffled(made, seed))
+        assert [mismatches_at(best_form(form, pos), pos) for form in laid] == [[[], []]] * 2
+
+
+def test_what_fits_no_better_is_left_as_it_is(embed_mol: Embed) -> None:
+    wanted = from_smiles("CC[C@H](F)C")
+    pos = -positions(embed_mol(wanted))
+    assert mismatches_at(best_form(wanted, pos), pos) == mismatches_at(wanted, pos)
+
+
+def test_deuterium_is_not_laid_on_hydrogen(embed_mol: Embed) -> None:
+    wanted = from_smiles("C[C@]([H])([2H])O")
+    mol = embed_mol(from_smiles("C[C@@]([2H])([H])O"))
+    assert wrong_elements(forms(wanted, mol), 1) == [[]]
+    assert wrong_elements(forms(wanted, with_positions(mol, -positions(mol))), 1)[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from confgen.columns import quoted
 from confgen.errors import OutputError
 from confgen.outfile import OutputFile
 from confgen.smiles import without_hydrogens
@@ -22,8 +23,8 @@ FAILED_HEADER = "smiles\tname\torigin\treason\n"  # which the readers of .smi an
 class Journal:
     """One or both files, line by line; they appear, whole, when the `with` block ends, and not if it ends in an error.
 
-    failed:  tab-separated, readable as .smi and as .tsv. A line on what was not understood is a comment: `#`, and the
-             SMILES or row as it was given.
+    failed:  tab-separated, readable as .smi and as .tsv; what begins with a quote is in quotes. A line on what was not
+             understood is a comment: `#`, and the SMILES or row as it was given.
     report:  JSON lines, one on every molecule, good or bad, in the order of the input.
     """
 
@@ -87,7 +88,7 @@ def failed_line(smiles: str | None, name: str, origin: str, reason: str, given: 
     given:  text of one that has no SMILES because it was not understood.
     """
     cells = smiles or f"#{given}", name or smiles or "", origin, reason
-    row = "\t".join(" ".join(cell.split()) for cell in cells) + "\n"
+    row = "\t".join(quoted(" ".join(cell.split())) for cell in cells) + "\n"
     return row.encode(errors="replace")
 
 

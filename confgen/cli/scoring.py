@@ -78,6 +78,9 @@ def run(request: Request) -> int:
         raise CannotStart("--preset is for conformers that are made now; pass --generate too")
     protocol = protocol_of(request.protocol, request.thresholds, request.per_reference)
     outputs = _outputs(request, [reference_path, *(path for _, path in files)])
+    shown = "-" not in request.outputs.values()
+    if shown and sys.stdout is None:  # how Python says that it was begun without one
+        raise OutputError("standard output is closed, and the tables go there; send it to a file or to /dev/null")
     try:
         for output in outputs.values():
             output.open()
@@ -99,7 +102,7 @@ def run(request: Request) -> int:
     finally:
         for output in outputs.values():
             output.discard()
-    if "-" not in request.outputs.values():
+    if shown:
         heading = _heading(protocol, reference, reference_path)
         _print(text_of(heading, tables(evaluations), styled=sys.stdout.isatty()))
     remark(evaluations, request.limit, quiet=request.quiet)
