@@ -36,7 +36,7 @@ KINDS = ".sdf, .xyz, .jsonl (also .gz), .parquet, .pickle, or a directory of pic
 
 @dataclass(frozen=True)
 class Making:
-    """What a row of a Parquet file says of how its conformers were made, see `formats`; empty where it does not."""
+    """What a row of Parquet or a line of JSON says of how its conformers were made, see `formats`; empty if nothing."""
 
     theory: str = ""
     energy_method: str = ""
@@ -53,8 +53,8 @@ class ConformerSet:
                without one, that of the first conformer. Its properties are the tags that the input of confgen had.
     energies:  (K,) kcal/mol, relative.     weights: (K,) Boltzmann, sum 1.
     error:     why mol is None.     notes: what was left out of it, one line each.
-    making:    how it was made, if it is a row of a Parquet file; its tags are those of the molecule then, and elsewhere
-               may be those of the first conformer only.
+    making:    how it was made, if it is a row of Parquet or a line of JSON; its tags are those of the molecule then,
+               and elsewhere may be those of the first conformer only.
     """
 
     name: str
@@ -125,12 +125,14 @@ def _from_json(line: str, origin: str) -> ConformerSet:
         energies = relative(complete(told, len(pos)))
         weights = normalised(complete(row.get("boltzmann_weights"), len(pos)), energies)
         _set_tags(mol, row.get("tags"))
+        making = _making({key: row.get(key) for key in OPTIONAL} | {"energy_method": row.get("energy_methods")})
     except MoleculeError as error:
         return ConformerSet(name, origin, None, error=error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{origin}: no line of conformers ({str(error)[:80] or type(error).__name__}); write it with confgen"
         return ConformerSet(name, origin, None, error=MoleculeError(reason))
-    return ConformerSet(name or row["smiles"], origin, with_positions(mol, pos), energies, weights, notes=notes)
+    mol = with_positions(mol, pos)
+    return ConformerSet(name or row["smiles"], origin, mol, energies, weights, notes=notes, making=making)
 
 
 def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:

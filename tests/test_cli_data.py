@@ -383,6 +383,16 @@ def test_no_seed_is_made_up(folder: Path) -> None:
     assert [rows(folder / f"{name}.parquet")[0]["seed"] for name in ("out", "again", "third")] == [None] * 3
 
 
+def test_what_a_line_of_json_says_of_its_making_is_kept(folder: Path) -> None:
+    line = {"smiles": "[H][H]", "name": "a", "positions": [[[0, 0, 0], [0.74, 0, 0]]], "tags": {"batch": "7"}}
+    line |= {"seed": 3, "weights": "drugs", "energies_kcal_mol": [1.5], "energy_methods": ["mmff94s"]}
+    (folder / "in.jsonl").write_text(json.dumps(line) + "\n")
+    assert confgen("data", "convert", "in.jsonl", "-o", "out.parquet").exit_code == 0
+    [row] = rows(folder / "out.parquet")
+    assert (row["seed"], row["weights"], row["energy_method"]) == (3, "drugs", ["mmff94s"])
+    assert json.loads(row["tags"]) == {"batch": "7"}
+
+
 def test_half_specified_molecules_of_generate_keep_all_conformers(folder: Path) -> None:
     mol = embedded("C[C@@H](F)CC[C@@H](F)C", 3)  # meso, of which the first centre is asked for
     mol.SetProp("confgen_smiles", "C[C@@H](F)CCC(F)C")
