@@ -17,6 +17,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 from torch import Tensor, nn
 from torch_geometric.data import Data
+from training import MakeConfig, write_config
 
 from confgen import checkpoint
 from confgen.dataset import Pack
@@ -259,3 +260,13 @@ def oracle() -> Callable[..., Oracle]:
         return Oracle(known, **options)
 
     return make
+
+
+@pytest.fixture
+def config(tmp_path: Path, pack_file: Path, tiny: dict[str, Any]) -> MakeConfig:
+    """Function: settings of [optim] -> a TOML file that trains a tiny network on the tiny pack, or another one."""
+
+    def write(path: Path = pack_file, **optim: Any) -> Path:
+        return write_config(tmp_path, path, tiny, **optim)
+
+    return write
