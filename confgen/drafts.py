@@ -9,35 +9,25 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import rdForceFieldHelpers
 
-from confgen.assemble import assemble
 from confgen.checkpoint import Weights
-from confgen.embed import embed_core
 from confgen.errors import NoStart
-from confgen.flexibility import LARGE_RING
-from confgen.hydrogens import complete
-from confgen.hypervalent import mended
-from confgen.joining import embed_large
+from confgen.joining import LARGE as JOINED
 from confgen.minima import Covering, eased
-from confgen.molecule import fragments, is_token, positions, with_positions
-from confgen.propose import StartSettings, propose
+from confgen.molecule import fragments, with_positions
 from confgen.reflect import reflected
-from confgen.scaffold import Core, among, held, of_tokens_only, superposed
+from confgen.scaffold import Core
 from confgen.settings import GenerateSettings
-from confgen.starts import own_positions
+from confgen.starts import StartSettings
 from confgen.stereo import mismatches_at
 from confgen.validity import check
+from confgen.whole import embed_whole, propose_whole, start_whole
 
 COOLING = 4.0  # by which the noise level that a start from coordinates is taken to be at falls with every attempt
 # What is turned is taken to be at this level, without noise. Of 59 conformers from the prior whose wrong elements could
 # be turned, so many came out valid: 38, 40, 41, 47 and 44 from 0.15, 0.3, 0.5, 1 and 2; with noise 39, 41, 46, 43, 27.
 SMOOTHING = StartSettings(sigma=1.0, noise=0.0)
 SMOOTHING_STEPS = 5
-# Times the level that minima are taken to be at, where they have large rings. At its usual level the weights have seen
-# minima, but of hardly any such ring, which they leave as they are; at twice that they look for what is likely. Of nine
-# macrocycles with 30 references each: COV-R 42.6% (once 32.0%, 2.8 times 30.7%), AMR-R 0.87 angstrom (0.97, 0.98).
-LARGE_RING_LEVEL = 2.0
 TURNED = -1000  # plus the attempt, in its place, so that these seeds are no others'
 CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
 
@@ -50,6 +40,7 @@ class Drafts:
 
     startless: isomers for which distance geometry has found no coordinates.
     turned:    conformers that are the network's after part of them was turned (see `confgen.reflect`).
+    starts:    where each was sampled from last, (N, 3), its fragments anyhow; None for the prior.
     """
 
     pos: np.ndarray
@@ -57,6 +48,7 @@ class Drafts:
     sources: list[str]
     startless: set[int] = field(default_factory=set)
     turned: set[int] = field(default_factory=set)
+    starts: dict[int, np.ndarray | None] = field(default_factory=dict)
 
     def wrong(self) -> list[int]:
         """Which of them fail a check."""
@@ -84,8 +76,9 @@ def sample_wrong(
 
     cores: those of each isomer, over which its conformers are spread in turn; none if nothing is held.
     reserves: starts of earlier proposals that are left, taken first; those that this leaves are added.
-    Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them. An isomer
-    that distance geometry cannot embed is sampled once, from the prior: it would fail as slowly again.
+    Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them: the second
+    to where the first started, further ones to other starts. An isomer that distance geometry cannot embed is sampled
+    once, from the prior: it would fail as slowly again.
     Proposals of the wrong stereochemistry are turned where that can be done, and smoothed; not those with a core, nor
     those from the input's own coordinates, which are to stay as they are. Of 60 molecules with stereo elements, 232 of
     300 conformers from the prior are valid after the first attempt so and 283 after the last, without it 185 and 269,
@@ -105,14 +98,30 @@ def sample_wrong(
             seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
             started = _started(settings, from_prior if first in drafts.startless else cooler)
             reserve = reserves.setdefault((first, number), [[] for _ in fragments(isomer)])
+            begun = _again(drafts, own, isomer, attempt)
             try:
-                proposed = _propose_whole(isomer, seeds, weights, started, deadline, core, reserve=reserve)
+                begun = begun or start_whole(isomer, seeds, weights, started, deadline, core, reserve)
             except NoStart:
                 drafts.startless.add(first)
-                proposed = _propose_whole(isomer, seeds, weights, _started(settings, from_prior), deadline, core)
+                started = _started(settings, from_prior)
+                begun = [None] * len(own)
+            drafts.starts.update(zip(own, begun, strict=True))
+            proposed = propose_whole(isomer, seeds, weights, started, deadline, core, begun)
             drafts.take_better(own, isomer, proposed)
             if core is None and not settings.keep_invalid and settings.start.start != "input":
                 _turn_wrong(drafts, own, isomer, proposed, weights, settings, attempt, deadline)
+
+
+def _again(drafts: Drafts, own: Sequence[int], isomer: Chem.Mol, attempt: int) -> list[np.ndarray | None] | None:
+    """Where conformers started that are to start from there again, closer to it; None if they start anew.
+
+    They do so once; later another start may do better, but of large molecules it takes many times as long to find one
+    as to sample from it.
+    """
+    found = [drafts.starts.get(k) for k in own]
+    if attempt == 0 or any(pos is None for pos in found):
+        return None
+    return found if attempt == 1 or isomer.GetNumAtoms() >= JOINED else None
 
 
 def _started(settings: GenerateSettings, start: StartSettings) -> GenerateSettings:
@@ -139,7 +148,7 @@ def _turn_wrong(
     seeds = [conformer_seed(settings.seed, own[row], TURNED + attempt) for row in rows]
     slower = replace(settings, sampler=replace(settings.sampler, num_steps=SMOOTHING_STEPS))
     smoothing = _started(slower, SMOOTHING)
-    smoothed = _propose_whole(isomer, seeds, weights, smoothing, deadline, None, known=turned[rows])
+    smoothed = propose_whole(isomer, seeds, weights, smoothing, deadline, None, [*turned[rows]])
     drafts.take_better([own[row] for row in rows], isomer, smoothed, turned=True)
 
 
@@ -165,7 +174,7 @@ def repair(
         for attempt in range(1 if core is None else CORE_REPAIRS):
             if number in hopeless or (deadline is not None and time.monotonic() > deadline):
                 break
-            proposed = _embed_whole(isomers[number], conformer_seed(settings.seed, k, -1 - attempt), core, deadline)
+            proposed = embed_whole(isomers[number], conformer_seed(settings.seed, k, -1 - attempt), core, deadline)
             if proposed is None and number not in done:
                 hopeless.add(number)
             done.add(number)
@@ -196,101 +205,7 @@ def core_of(conformer: int, cores: Sequence[Sequence[Core]]) -> Core | None:
     return own[conformer // len(cores) % len(own)]
 
 
-def _propose_whole(
-    mol: Chem.Mol,
-    seeds: Sequence[int],
-    weights: Weights,
-    settings: GenerateSettings,
-    deadline: float | None,
-    core: Core | None,
-    known: np.ndarray | None = None,
-    reserve: Sequence[list[Covering]] | None = None,
-) -> np.ndarray:
-    """Positions (K, N, 3) of all atoms: tokens from the network, hydrogens completed, fragments side by side.
-
-    known: where each starts, (K, N, 3), in place of what the settings say.     reserve: of starts, for every fragment.
-    From minima, conformers with large rings are brought to minima again: the weights have hardly met such rings, and
-    leave them distorted. Of three cyclic peptides with 30 references each, COV-R was 67% so, 27% without, and 47% with
-    minima that the network had hardly moved; AMR-R 0.62, 0.88 and 0.77 angstrom. So are fragments without carbon.
-    With a core, they are superposed on its template. From the input's own coordinates, every fragment is superposed on
-    these, and so stays where it was among the others.
-    """
-    atoms = fragments(mol)
-    parts = []
-    for number, (own, part) in enumerate(zip(atoms, _fragment_mols(mol), strict=True)):
-        if part.GetNumAtoms() == 1:
-            parts.append(np.zeros((len(seeds), 1, 3)))
-            continue
-        relaxed = settings.start.start == "mmff94s"
-        large = relaxed and _has_large_ring(part)
-        start = replace(settings.start, sigma=settings.start.sigma * (LARGE_RING_LEVEL if large else 1.0))
-        tokens = propose(
-            part, seeds, weights.for_sampling, settings.sampler, start,
-            batch_size=settings.batch_size, deadline=deadline, core=among(core, own), dielectric=settings.dielectric,
-            known=None if known is None else known[:, own], library=weights.torsions,
-            reserve=None if reserve is None else reserve[number],
-        )  # fmt: skip
-        finished = positions(complete(part, tokens))
-        if (large or (relaxed and _is_inorganic(part))) and not settings.keep_invalid:
-            finished = eased(part, finished, deadline, among(core, own), settings.dielectric)
-        parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))
-    if settings.start.start == "input":
-        whole = _on_input(mol, atoms, parts)
-        return whole if core is None else superposed(core, whole)
-    return _assembled(mol, parts, core)
-
-
-def _embed_whole(mol: Chem.Mol, seed: int, core: Core | None, deadline: float | None) -> np.ndarray | None:
-    """Positions (1, N, 3) from distance geometry; None if some fragment cannot be embedded."""
-    parts = []
-    for own, part in zip(fragments(mol), _fragment_mols(mol), strict=True):
-        part_core = among(core, own)
-        [pos] = (
-            embed_large(part, [seed], deadline) if part_core is None else embed_core(part, [seed], part_core, deadline)
-        )
-        if pos is None:
-            return None
-        if part_core is not None:  # what is left of its deviation goes, and the hydrogens are placed anew
-            of_tokens, weights = of_tokens_only(part, part_core)
-            pos = positions(complete(part, held(of_tokens, pos[None, is_token(part)], weights)))[0]
-        parts.append(pos[None])
-    return _assembled(mol, parts, core)
-
-
-def _assembled(mol: Chem.Mol, parts: list[np.ndarray], core: Core | None) -> np.ndarray:
-    whole = assemble(mol, fragments(mol), parts)
-    return whole if core is None or len(parts) == 1 else superposed(core, whole)
-
-
-def _on_input(mol: Chem.Mol, atoms: list[np.ndarray], parts: list[np.ndarray]) -> np.ndarray:
-    """Positions (K, N, 3) of fragments superposed, by their tokens, on the molecule's own coordinates."""
-    whole = np.zeros((len(parts[0]), mol.GetNumAtoms(), 3))
-    given, tokens = own_positions(mol), is_token(mol)
-    for own, pos in zip(atoms, parts, strict=True):
-        places = np.flatnonzero(tokens[own])
-        whole[:, own] = superposed(Core(places, given[own[places]]), pos)
-    return whole
-
-
 def conformer_seed(seed: int, conformer: int, attempt: int) -> int:
     """A seed of its own, 0..2^63-1, for every conformer and attempt."""
     digest = hashlib.sha256(f"{seed}/{conformer}/{attempt}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _has_large_ring(mol: Chem.Mol) -> bool:
-    return any(len(ring) >= LARGE_RING for ring in mol.GetRingInfo().AtomRings())
-
-
-def _is_inorganic(mol: Chem.Mol) -> bool:
-    """Whether MMFF94s knows better: without carbon, as perchlorate, which training has not shown."""
-    carbon = any(atom.GetAtomicNum() == 6 for atom in mol.GetAtoms())
-    return not carbon and bool(rdForceFieldHelpers.MMFFHasAllMoleculeParams(Chem.Mol(mol)))
-
-
-def _fragment_mols(mol: Chem.Mol) -> list[Chem.Mol]:
-    """Connected parts as molecules of their own, stereochemistry kept."""
-    parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
-    for part in parts:
-        Chem.GetSymmSSSR(part)
-    return list(parts) if len(parts) > 1 else [mol]

@@ -20,6 +20,7 @@ from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, with_positions
 from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
+from confgen.record_tags import VERSION_TAG
 from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
 from confgen.tags import set_tags
@@ -36,7 +37,7 @@ KINDS = ".sdf, .xyz, .jsonl (also .gz), .parquet, .pickle, or a directory of pic
 
 @dataclass(frozen=True)
 class Making:
-    """What a row of Parquet or a line of JSON says of how its conformers were made, see `formats`; empty if nothing."""
+    """What a file says of how the conformers of a molecule were made, see `formats`; empty where nothing."""
 
     theory: str = ""
     energy_method: str = ""
@@ -53,8 +54,8 @@ class ConformerSet:
                without one, that of the first conformer. Its properties are the tags that the input of confgen had.
     energies:  (K,) kcal/mol, relative.     weights: (K,) Boltzmann, sum 1.
     error:     why mol is None.     notes: what was left out of it, one line each.
-    making:    how it was made, if it is a row of Parquet or a line of JSON; its tags are those of the molecule then,
-               and elsewhere may be those of the first conformer only.
+    making:    how it was made, of a row of Parquet, a line of JSON, or records of confgen's; its tags are those of the
+               molecule then, and elsewhere may be those of the first conformer only.
     """
 
     name: str
@@ -145,7 +146,19 @@ def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:
         notes = _notes(f"{group.origin} '{group.name}'", len(group.positions), told)
         energies = relative(told)
         weights = normalised(group.numbers("boltzmann_weight"), energies)
-        yield ConformerSet(group.name, group.origin, mol, energies, weights, notes=notes)
+        yield ConformerSet(group.name, group.origin, mol, energies, weights, notes=notes, making=_making_of(group))
+
+
+def _making_of(group: Group) -> Making | None:
+    """What the records of a molecule agree on, if confgen wrote them."""
+    if any(VERSION_TAG not in tags for tags in group.tags):
+        return None
+    told: dict[str, Any] = {"theory": None}
+    for tag in ("energy_method", "seed", "weights"):
+        values = {tags.get(tag, "") for tags in group.tags}
+        told[tag] = values.pop() if len(values) == 1 else None
+    told["seed"] = int(told["seed"]) if (told["seed"] or "").isdecimal() else None
+    return _making(told)
 
 
 def _from_parquet(path: Path) -> Iterator[ConformerSet]:
@@ -188,6 +201,8 @@ def _making(told: dict[str, Any]) -> Making:
     """What is said of it; other types than those of confgen say nothing."""
     methods = told["energy_method"] if isinstance(told["energy_method"], list) else [told["energy_method"]]
     texts = {"theory": told["theory"], "weights": told["weights"]}
+    if not texts["theory"] and texts["weights"]:
+        texts["theory"] = f"confgen {texts['weights']}"
     texts["energy_method"] = methods[0] if methods and all(method == methods[0] for method in methods) else ""
     seed = told["seed"] if isinstance(told["seed"], int) and abs(told["seed"]) < 2**63 else 0
     return Making(seed=seed, **{key: text for key, text in texts.items() if isinstance(text, str)})

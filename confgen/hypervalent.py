@@ -29,6 +29,9 @@ FREEDOM = 0.02  # share of a 1-3 distance that bounds leave to either side
 RING_FREEDOM = 0.10  # the same in a ring, which has angles of its own
 OPPOSITE_FREEDOM = 0.002  # the same of opposite neighbours: the distance hardly changes with an angle near 180 degrees
 OPPOSITE = -0.99  # cosine
+# Of the sum of covalent radii, below which no single bond of such a centre is: P-F in PF5 has 0.94 and 0.96, S-F in SF6
+# 0.96, P-O in P(OMe)5 0.93 to 0.97, Sb-Cl in SbCl5 0.96, and those of three centres and four electrons 1.0 to 1.1.
+LEAST_LENGTH = 0.95
 
 ANYWHERE, APART = 1000.0, 2.5  # angstrom, bounds of atoms four bonds apart and more
 EPS = 1e-9
@@ -119,12 +122,13 @@ def bounds(mol: Mol, found: list[Centre]) -> np.ndarray:
 def mended(mol: Mol, pos: np.ndarray) -> np.ndarray:
     """Positions (K, N, 3) with the neighbours of every centre turned to their ideal places, what hangs on them along.
 
-    The ideal shape is laid on the neighbours as they are; lengths stay. So do centres in rings, whose angles are not
-    those of the ideal shape.
+    The ideal shape is laid on the neighbours as they are. Centres in rings stay, since their angles are not those of
+    the ideal shape. Single bonds that are too short, of which training has shown none, come to their least length.
     """
     pos = pos.copy()
     for centre in centres(mol):
         branches = _branches(mol, centre)
+        _lengthen(mol, pos, centre, branches)
         if len(branches) < len(centre.neighbours):
             continue
         spokes = pos[:, list(centre.neighbours)] - pos[:, [centre.atom]]
@@ -146,6 +150,21 @@ def _branches(mol: Mol, centre: Centre) -> list[list[int]]:
     parts = Chem.GetMolFrags(apart)
     own = [next(part for part in parts if near in part) for near in centre.neighbours]
     return [list(part) for part in dict.fromkeys(own)]
+
+
+def _lengthen(mol: Mol, pos: np.ndarray, centre: Centre, branches: list[list[int]]) -> None:
+    """Moves the branches (see `_branches`) that a single bond too short holds away along it, in place."""
+    table = Chem.GetPeriodicTable()
+    own = table.GetRcovalent(mol.GetAtomWithIdx(centre.atom).GetAtomicNum())
+    for near in centre.neighbours:
+        branch = next(branch for branch in branches if near in branch)
+        bond = mol.GetBondBetweenAtoms(centre.atom, near)
+        if bond.GetBondType() != Chem.BondType.SINGLE or len(set(branch) & set(centre.neighbours)) > 1:
+            continue
+        least = LEAST_LENGTH * (own + table.GetRcovalent(mol.GetAtomWithIdx(near).GetAtomicNum()))
+        spokes = pos[:, near] - pos[:, centre.atom]
+        lengths = np.linalg.norm(spokes, axis=-1, keepdims=True)
+        pos[:, branch] += (spokes * np.maximum(least / np.maximum(lengths, EPS) - 1, 0))[:, None]
 
 
 def _turns(old: np.ndarray, new: np.ndarray) -> np.ndarray:

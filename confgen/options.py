@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from confgen.errors import CannotStart
-from confgen.propose import StartSettings
 from confgen.sampler import SamplerSettings
 from confgen.settings import GenerateSettings, default_settings, is_real
+from confgen.starts import StartSettings
 
 OF_SAMPLER = {"steps" if field.name == "num_steps" else field.name: field.name for field in fields(SamplerSettings)}
 OF_START = tuple(field.name for field in fields(StartSettings))

@@ -1,11 +1,11 @@
-"""Positions of tokens from the trained network: prior -> sampler, for many conformers of one connected molecule."""
+"""Positions of tokens from the trained network, for many conformers of one connected molecule: start -> sampler."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,9 +15,8 @@ from torch import Tensor
 from confgen.clamp import clamp
 from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
-from confgen.errors import CannotStart, MoleculeError, NoStart
+from confgen.errors import MoleculeError
 from confgen.graph import adjacency, flat_graph
-from confgen.minima import Covering
 from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
 from confgen.molecule import is_token, label
@@ -25,15 +24,12 @@ from confgen.prior import draw_noise, harmonic_root
 from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
 from confgen.scaffold import Core, held, of_tokens_only
 from confgen.schedule import karras_sigmas
-from confgen.starts import no_coordinates, own_positions, representative_starts
-from confgen.torsions import TorsionLibrary
+from confgen.starts import StartSettings
 
 # Measured on a CPU core, 64 conformers of 27 tokens: 8.7 ms each with half of them in a call, 10.0 with all, which no
 # longer fit its cache and take twice the memory.
 PAIRS_AT_ONCE = {"cpu": 30_000, "cuda": 4_000_000}
 DETERMINISTIC = ("heun", "dpmpp")  # samplers
-STARTS = ("harmonic", "etkdg", "mmff94s", "input")
-TORSIONS = ("learned", "crystal")
 # A single step ends at a mean of what is likely, whose bonds and angles may be of none of it; a last one at this level
 # puts them right. Of 373 conformers of 25 molecules, 340 pass the checks without it, 369 with it, at the same RMSD.
 SETTLING = 0.1
@@ -42,75 +38,29 @@ SETTLING = 0.1
 FEWEST = 4
 
 
-@dataclass(frozen=True)
-class StartSettings:
-    """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates taken to be at level `sigma`;
-    `mmff94s`, the same with these relaxed by MMFF94s; `input`, with the molecule's own.
-
-    noise: share of the noise of that level that is really added to the coordinates. With 1 the sampler draws from
-           what the network has learned about molecules like the one noised; with less, at a lower temperature: it
-           moves the coordinates to where the network finds them likely, as a force field would move them downhill.
-    pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
-    rounds: how often the sampler is run, each time from what the last one gave, which goes further the same way. If
-           that is by a single step each, one more at a low level, SETTLING, follows.
-    torsions: for `mmff94s`: "learned", as frequent as in the library of torsions that came with the weights, where
-           there is one; or "crystal", as RDKit makes them, by what crystals show.
-    Raises CannotStart for another start, a sigma that is not positive, a negative share, an empty pool, no round, and
-    other torsions.
-    """
-
-    start: str = "harmonic"
-    sigma: float = 0.5
-    noise: float = 1.0
-    pool: int = 1
-    rounds: int = 1
-    torsions: str = "learned"
-
-    def __post_init__(self) -> None:
-        if self.start not in STARTS:
-            raise CannotStart(f"start is {self.start!r}; choose one of {', '.join(STARTS)}")
-        if not 0 < self.sigma < math.inf:
-            raise CannotStart(f"the sigma to start from is {self.sigma}; give a positive one")
-        if not 0 <= self.noise < math.inf:
-            raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
-        if self.pool < 1:
-            raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")
-        if self.rounds < 1:
-            raise CannotStart(f"there are {self.rounds} rounds of sampling; give 1 or more")
-        if self.torsions not in TORSIONS:
-            raise CannotStart(f"torsions is {self.torsions!r}; choose one of {', '.join(TORSIONS)}")
-
-
 def propose(
     mol: Chem.Mol,
     seeds: Sequence[int],
     denoiser: Denoiser,
     settings: SamplerSettings,
     start: StartSettings,
+    known: Sequence[np.ndarray | None] | None = None,
     *,
     batch_size: int | None = None,
     deadline: float | None = None,
     core: Core | None = None,
-    dielectric: float | None = None,
-    known: np.ndarray | None = None,
-    library: TorsionLibrary | None = None,
-    reserve: list[Covering] | None = None,
 ) -> np.ndarray:
     """Token positions (K, T, 3) float64 angstrom, one conformer per seed, on the denoiser's device.
 
     mol:        one connected molecule with explicit hydrogens.
+    start:      the level that starts are taken to be at, the noise and the rounds.
+    known:      where each starts, (N, 3) of all atoms, or None for the harmonic prior, as all do without.
     batch_size: conformers per network call; by default, and always for molecules so large that these are fewer than
                 FEWEST, what fits a budget of atom pairs. It changes the time taken only: every conformer draws from a
                 generator of its own.
     deadline:   `time.monotonic()` after which MoleculeError is raised.
     core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
                 exactly there.
-    dielectric: constant of the surroundings for starts relaxed by MMFF94s.
-    known:      positions (K, N, 3) of all atoms to start from, in place of those that `start` names.
-    library:    of the torsions that starts relaxed by MMFF94s are to have.
-    reserve:    of such starts, see `starts.representative_starts`.
-    A conformer that RDKit finds no coordinates for starts from the harmonic prior. Raises NoStart if none can be,
-    and MoleculeError if it is to start from its own coordinates and has none.
     """
     device = next(denoiser.parameters()).device
     graph = DenseGraph.from_flat(flat_graph(mol)).to(device)
@@ -141,16 +91,11 @@ def propose(
             core_tokens, weights = of_tokens_only(mol, core)
             sampled = clamp(denoise, core_tokens, weights)
         done = np.empty((len(seeds), tokens, 3))
-        library = library if start.torsions == "learned" else None
-        found = (
-            _starts(mol, seeds, start, deadline, core, dielectric, library, reserve)
-            if known is None
-            else _tokens_of(mol, known)
-        )
+        found = [None] * len(seeds) if known is None else _tokens_of(mol, known)
         twins = _twins(found) if start.noise == 0 and settings.sampler in DETERMINISTIC else {}
-        for rows, known in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
+        for rows, begun in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
-            clean = None if known is None else torch.from_numpy(known[padded]).to(device, torch.float32)
+            clean = None if begun is None else torch.from_numpy(begun[padded]).to(device, torch.float32)
             own = _sample([seeds[rows[k]] for k in padded], clean, sampled, graph.mask, root, settings, start)
             done[rows] = own[: len(rows)]
         done[list(twins)] = done[list(twins.values())]
@@ -164,41 +109,6 @@ def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:
         linked = (linked @ linked).clamp(max=1)
     if not linked.all():
         raise MoleculeError(f"{label(mol)}: its heavy atoms hang together by a hydrogen only; leave it out")
-
-
-def _refuse_without_start(mol: Chem.Mol, deadline: float | None) -> None:
-    """NoStart, or MoleculeError if there was no time to find one."""
-    if deadline is not None and time.monotonic() > deadline:
-        raise MoleculeError(
-            f"{label(mol)}: took longer than --timeout before RDKit's distance geometry found coordinates; "
-            "raise it, or check the stereochemistry"
-        )
-    raise NoStart(f"{label(mol)}: {no_coordinates(mol)}; check it, or leave it out")
-
-
-def _starts(
-    mol: Chem.Mol,
-    seeds: Sequence[int],
-    start: StartSettings,
-    deadline: float | None,
-    core: Core | None,
-    dielectric: float | None,
-    library: TorsionLibrary | None,
-    reserve: list[Covering] | None,
-) -> list[np.ndarray | None]:
-    """Token positions (T, 3) that each conformer starts from; None for the prior."""
-    found: list[np.ndarray | None] = [None] * len(seeds)
-    if start.start in ("etkdg", "mmff94s"):
-        relaxed = start.start == "mmff94s"
-        found = representative_starts(
-            mol, seeds, start.pool, deadline, core,
-            relaxed=relaxed, dielectric=dielectric, library=library, reserve=reserve,
-        )  # fmt: skip
-        if all(pos is None for pos in found):
-            _refuse_without_start(mol, deadline)
-    elif start.start == "input":
-        found = [own_positions(mol)] * len(seeds)
-    return _tokens_of(mol, found)
 
 
 def _tokens_of(mol: Chem.Mol, found: Iterable[np.ndarray | None]) -> list[np.ndarray | None]:

@@ -21,6 +21,7 @@ from confgen.version import confgen_version
 
 # Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
 SMILES_TAG = "confgen_smiles"
+VERSION_TAG = "confgen_version"
 # Tags of a conformer that was relaxed, or whose energy is known.
 ENERGY_TAGS = ("energy_kcal_mol", "relative_energy_kcal_mol", "boltzmann_weight", "energy_method", "relaxation")
 Tags = dict[str, str | float]
@@ -37,7 +38,7 @@ OWN_TAGS = (
     "source",
     "seed",
     "weights",
-    "confgen_version",
+    VERSION_TAG,
     SMILES_TAG,
 )
 
@@ -79,7 +80,7 @@ def conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str 
         row["source"] = source
         row["seed"] = ensemble.seed
         row["weights"] = ensemble.weights
-        row["confgen_version"] = version
+        row[VERSION_TAG] = version
         rows.append(row)
     return rows
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from confgen.errors import ConfgenError, InputError
 from confgen.models.layer import ClofNetConfig
-from confgen.propose import STARTS, StartSettings
 from confgen.sampler import SamplerSettings
 from confgen.sections import fitted, section, table, types_of
 from confgen.settings import default_settings
+from confgen.starts import STARTS, StartSettings
 
 if TYPE_CHECKING:
     from confgen.recipe import Recipe

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from confgen.calculation import Method
 from confgen.errors import CannotStart, WeightsError
-from confgen.propose import STARTS, StartSettings
 from confgen.relax import check_method
 from confgen.sampler import SamplerSettings
 from confgen.select import WAYS
+from confgen.starts import STARTS, StartSettings
 from confgen.template import Template
 
 START_VALUES = [field.name for field in fields(StartSettings) if field.name != "start"]

@@ -32,6 +32,8 @@ OPEN_DEG = 142.0  # angle at a carbon with three neighbours outside rings; refer
 # bonds among C, N and O. References have 1.17, 1.23, 1.29 and 1.24.
 SHORTEST = {8: 1.15, 7: 1.19, 6: 1.24}
 SHORTEST_OTHER = 1.20
+HEAVIER = (14, 15, 16, 17, 34, 35, 53)
+SHORTEST_HEAVIER = 0.79  # of the sum of covalent radii, for bonds of these; references reach 0.83
 
 C_C_DOUBLE_BOND = Chem.MolFromSmarts("[C;X3;^2](*)(*)=[C;X3;^2](*)(*)")  # as in PoseBusters
 E_STRAINED_UP_TO = 11  # atoms of a ring in which E is more strained than Z
@@ -125,17 +127,23 @@ def centre_flattened(mol: Mol, pos: np.ndarray) -> np.ndarray:
 
 
 def bond_squashed(mol: Mol, pos: np.ndarray) -> np.ndarray:
-    """Some bond among C, N and O is shorter than any, or an angle at a carbon of a chain with three neighbours is open.
+    """Some bond among C, N and O, or to what is heavier, is shorter than any, or an angle at a carbon of a chain with
+    three neighbours is open.
 
     So it is where an estimate lies between two places that an atom may take: of the O of an aldehyde, which a step of
     the network may bring to the middle of the two.
     """
     bonds, least = [], []
+    radius = Chem.GetPeriodicTable().GetRcovalent
     for bond in mol.GetBonds():
         ends = bond.GetBeginAtom(), bond.GetEndAtom()
-        if any(end.GetAtomicNum() not in SHORTEST for end in ends):
+        elements = [end.GetAtomicNum() for end in ends]
+        if any(number in HEAVIER for number in elements) and 1 not in elements:
+            bonds.append([end.GetIdx() for end in ends])
+            least.append(SHORTEST_HEAVIER * sum(radius(number) for number in elements))
+        elif any(number not in SHORTEST for number in elements):
             continue
-        if bond.GetBondType() in (Chem.BondType.SINGLE, Chem.BondType.AROMATIC):
+        elif bond.GetBondType() in (Chem.BondType.SINGLE, Chem.BondType.AROMATIC):
             bonds.append([end.GetIdx() for end in ends])
             least.append(SHORTEST_OTHER)
         elif bond.GetBondType() == Chem.BondType.DOUBLE and any(_is_trigonal(end) for end in ends):

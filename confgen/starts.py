@@ -5,19 +5,21 @@ The latter is there if the input had 3D coordinates (see `confgen.molecule`); dr
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rdkit import Chem
 
 from confgen.distinct import distances
 from confgen.embed import embed_core
-from confgen.errors import MoleculeError
+from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.joining import LARGE as JOINED
 from confgen.joining import embed_large
 from confgen.minima import Covering, covering
-from confgen.molecule import label, positions, with_positions
+from confgen.molecule import is_token, label, positions, with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
 from confgen.stereo import elements
@@ -27,7 +29,89 @@ from confgen.turning import turned
 from confgen.united import embed_united
 
 LARGE = 150  # atoms from which the pool is as many as are asked for: each takes a second, and none stands for others
+STARTS = ("harmonic", "etkdg", "mmff94s", "input")
+TORSIONS = ("learned", "crystal")
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """Where sampling starts: `harmonic`, noise of the prior; `etkdg`, RDKit's coordinates taken to be at level `sigma`;
+    `mmff94s`, the same with these relaxed by MMFF94s; `input`, with the molecule's own.
+
+    noise: share of the noise of that level that is really added to the coordinates. With 1 the sampler draws from
+           what the network has learned about molecules like the one noised; with less, at a lower temperature: it
+           moves the coordinates to where the network finds them likely, as a force field would move them downhill.
+    pool:  RDKit conformers made for each that is started from; taken are those that stand for all of them best.
+    rounds: how often the sampler is run, each time from what the last one gave, which goes further the same way. If
+           that is by a single step each, one more at a low level, SETTLING, follows.
+    torsions: for `mmff94s`: "learned", as frequent as in the library of torsions that came with the weights, where
+           there is one; or "crystal", as RDKit makes them, by what crystals show.
+    Raises CannotStart for another start, a sigma that is not positive, a negative share, an empty pool, no round, and
+    other torsions.
+    """
+
+    start: str = "harmonic"
+    sigma: float = 0.5
+    noise: float = 1.0
+    pool: int = 1
+    rounds: int = 1
+    torsions: str = "learned"
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise CannotStart(f"start is {self.start!r}; choose one of {', '.join(STARTS)}")
+        if not 0 < self.sigma < math.inf:
+            raise CannotStart(f"the sigma to start from is {self.sigma}; give a positive one")
+        if not 0 <= self.noise < math.inf:
+            raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
+        if self.pool < 1:
+            raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")
+        if self.rounds < 1:
+            raise CannotStart(f"there are {self.rounds} rounds of sampling; give 1 or more")
+        if self.torsions not in TORSIONS:
+            raise CannotStart(f"torsions is {self.torsions!r}; choose one of {', '.join(TORSIONS)}")
+
+
+def starts_of(
+    mol: Chem.Mol,
+    seeds: Sequence[int],
+    start: StartSettings,
+    deadline: float | None = None,
+    core: Core | None = None,
+    *,
+    dielectric: float | None = None,
+    library: TorsionLibrary | None = None,
+    reserve: list[Covering] | None = None,
+) -> list[np.ndarray | None]:
+    """Positions (N, 3) angstrom of all atoms that each conformer starts from, one per seed; None for the prior.
+
+    So starts what RDKit finds no coordinates for among others that it does. Takes what `representative_starts` does.
+    Raises NoStart if it finds them for none, and MoleculeError if there was no time to, or if the molecule is to start
+    from its own coordinates and has none.
+    """
+    if start.start == "input":
+        return [own_positions(mol)] * len(seeds)
+    if start.start == "harmonic" or is_token(mol).sum() == 1:
+        return [None] * len(seeds)
+    found = representative_starts(
+        mol, seeds, start.pool, deadline, core,
+        relaxed=start.start == "mmff94s", dielectric=dielectric, reserve=reserve,
+        library=library if start.torsions == "learned" else None,
+    )  # fmt: skip
+    if all(pos is None for pos in found):
+        _refuse_without_start(mol, deadline)
+    return found
+
+
+def _refuse_without_start(mol: Chem.Mol, deadline: float | None) -> None:
+    """NoStart, or MoleculeError if there was no time to find one."""
+    if deadline is not None and time.monotonic() > deadline:
+        raise MoleculeError(
+            f"{label(mol)}: took longer than --timeout before RDKit's distance geometry found coordinates; "
+            "raise it, or check the stereochemistry"
+        )
+    raise NoStart(f"{label(mol)}: {no_coordinates(mol)}; check it, or leave it out")
 
 
 def representative_starts(

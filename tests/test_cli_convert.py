@@ -146,6 +146,18 @@ def test_what_a_line_of_json_says_of_its_making_is_kept(folder: Path) -> None:
     assert json.loads(row["tags"]) == {"batch": "7"}
 
 
+@pytest.mark.parametrize("suffix", ["sdf", "xyz", "jsonl", "parquet"])
+def test_what_confgen_wrote_of_its_making_is_kept(folder: Path, suffix: str) -> None:
+    (folder / "in.csv").write_text("smiles,name,batch\nCCO,ethanol,7\n")
+    made = ("--seed", "5", "--start", "etkdg", "--relax", "mmff94s", "-o", f"made.{suffix}")
+    assert confgen("generate", "in.csv", "-n", "2", *made).exit_code == 0
+    assert confgen("data", "convert", f"made.{suffix}", "-o", "out.parquet").exit_code == 0
+    [row] = rows(folder / "out.parquet")
+    assert (row["theory"], row["weights"], row["seed"]) == ("confgen drugs", "drugs", 5)
+    assert row["energy_method"] == ["mmff94s"] * row["num_confs"]
+    assert json.loads(row["tags"]) == {"batch": "7"}
+
+
 def test_half_specified_molecules_of_generate_keep_all_conformers(folder: Path) -> None:
     mol = embedded("C[C@@H](F)CC[C@@H](F)C", 3)  # meso, of which the first centre is asked for
     mol.SetProp("confgen_smiles", "C[C@@H](F)CCC(F)C")

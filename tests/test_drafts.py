@@ -12,17 +12,16 @@ import pytest
 import torch
 from rdkit import Chem
 
-from confgen import checkpoint, drafts, starts
+from confgen import checkpoint, drafts, starts, whole
 from confgen.descent import minimise
 from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
 from confgen.forcefields import mmff94s
 from confgen.molecule import is_token, positions, read_molecule, with_positions
-from confgen.propose import StartSettings
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.scaffold import Core, deviation
 from confgen.settings import GenerateSettings, default_settings
-from confgen.starts import with_input_stereo
+from confgen.starts import StartSettings, with_input_stereo
 from confgen.template import Template, make_template, match_isomers
 
 PAIRS = [
@@ -159,14 +158,13 @@ def sampled_from_the_mirror_image(
     mol: Chem.Mol, chosen: GenerateSettings, shape: Chem.Mol, monkeypatch: pytest.MonkeyPatch
 ) -> Drafts:
     """Drafts whose proposals are mirror images of the conformers of `shape`, but where the network starts from them."""
-    honest, made = drafts._propose_whole, blank(mol, chosen.num_confs)
+    honest, made, calls = drafts.propose_whole, blank(mol, chosen.num_confs), []
 
-    def mirrored(
-        part: Chem.Mol, seeds: Sequence[int], *others: Any, known: np.ndarray | None = None, **_: Any
-    ) -> np.ndarray:
-        return -positions(shape)[: len(seeds)] if known is None else honest(part, seeds, *others, known=known)
+    def mirrored(part: Chem.Mol, seeds: Sequence[int], *others: Any) -> np.ndarray:
+        calls.append(len(seeds))
+        return -positions(shape)[: len(seeds)] if len(calls) == 1 else honest(part, seeds, *others)
 
-    monkeypatch.setattr(drafts, "_propose_whole", mirrored)
+    monkeypatch.setattr(drafts, "propose_whole", mirrored)
     sample_wrong(made, [mol], shipped(), chosen, 0, None)
     return made
 
@@ -259,9 +257,38 @@ def test_minima_with_large_rings_start_from_twice_the_level(
         levels.append(args[4].sigma)
         return true_propose(*args, **options)
 
-    true_propose = drafts.propose
-    monkeypatch.setattr(drafts, "propose", propose)
+    true_propose = whole.propose
+    monkeypatch.setattr(whole, "propose", propose)
     chosen = settings(2, start)
     mol = read_molecule(smiles)
     sample_wrong(blank(mol, 2), [mol], shipped(), chosen, 0, None)
     assert levels == [times * chosen.start.sigma]
+
+
+@pytest.mark.parametrize(("atoms", "anew"), [(1000, [1, 0, 1]), (1, [1, 0, 0])])
+def test_what_fails_is_tried_again_from_where_it_started_and_then_anew_if_it_is_not_large(
+    atoms: int, anew: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mol, begun, found = read_molecule("CCO"), [], []
+    made = blank(mol, 2)
+
+    def propose(_: Any, seeds: Sequence[int], *others: Any) -> np.ndarray:
+        begun.append(np.array(others[-1]))
+        return np.zeros((len(seeds), mol.GetNumAtoms(), 3))  # no conformer passes
+
+    def starts_of(*args: Any, **options: Any) -> list[Any]:
+        found.append(1)
+        return true_starts(*args, **options)
+
+    true_starts = whole.starts_of
+    monkeypatch.setattr(drafts, "JOINED", atoms)
+    monkeypatch.setattr(drafts, "propose_whole", propose)
+    monkeypatch.setattr(whole, "starts_of", starts_of)
+    counts = []
+    for attempt in range(3):
+        before = len(found)
+        sample_wrong(made, [mol], shipped(), settings(2), attempt, None)
+        counts.append(len(found) - before)
+    assert counts == anew
+    np.testing.assert_array_equal(begun[1], begun[0])
+    assert np.array_equal(begun[2], begun[0]) == (not anew[2])

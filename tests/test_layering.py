@@ -116,6 +116,7 @@ LAYERS = {
     "textfile": 5,
     "unfinished": 5,
     "writer": 5,
+    "whole": 5,
     "comparison": 6,
     "unmatched": 6,
     "evaluation": 6,

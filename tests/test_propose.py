@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,11 +16,11 @@ from torch import nn
 from confgen import propose as module
 from confgen.denoiser import Denoiser
 from confgen.embed import embed
-from confgen.errors import CannotStart, MoleculeError, NoStart
+from confgen.errors import MoleculeError
 from confgen.molecule import is_token, read_molecule
-from confgen.propose import StartSettings, propose
+from confgen.propose import propose
 from confgen.sampler import SAMPLERS, SamplerSettings
-from confgen.torsions import TorsionLibrary
+from confgen.starts import StartSettings, starts_of
 
 SEEDS = [3, 2**62, 5, 8, 13]
 HARMONIC = StartSettings()
@@ -40,38 +39,49 @@ def settings(sampler: str = "dpmpp", steps: int = 4) -> SamplerSettings:
     return SamplerSettings(sampler=sampler, num_steps=steps)
 
 
+def sampled(
+    mol: Chem.Mol,
+    seeds: Sequence[int],
+    denoiser: Denoiser,
+    chosen: SamplerSettings,
+    start: StartSettings,
+    **options: Any,
+) -> np.ndarray:
+    return propose(mol, seeds, denoiser, chosen, start, starts_of(mol, seeds, start), **options)
+
+
 @pytest.mark.parametrize("start", [HARMONIC, ETKDG], ids=["harmonic", "etkdg"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_size_of_a_batch_does_not_change_the_conformers(
     sampler: str, start: StartSettings, denoiser: Denoiser
 ) -> None:
     mol = read_molecule(ALANINE)
-    whole = propose(mol, SEEDS, denoiser, settings(sampler), start)
-    pieces = propose(mol, SEEDS, denoiser, settings(sampler), start, batch_size=2)
+    whole = sampled(mol, SEEDS, denoiser, settings(sampler), start)
+    pieces = sampled(mol, SEEDS, denoiser, settings(sampler), start, batch_size=2)
     np.testing.assert_allclose(pieces, whole, atol=1e-3)
 
 
 def test_a_conformer_follows_from_its_own_seed(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
-    whole = propose(mol, SEEDS, denoiser, settings("sde"), HARMONIC)
-    np.testing.assert_allclose(propose(mol, SEEDS[2:3], denoiser, settings("sde"), HARMONIC), whole[2:3], atol=1e-3)
+    whole = sampled(mol, SEEDS, denoiser, settings("sde"), HARMONIC)
+    np.testing.assert_allclose(sampled(mol, SEEDS[2:3], denoiser, settings("sde"), HARMONIC), whole[2:3], atol=1e-3)
 
 
 def test_the_same_seeds_give_the_same_conformers(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
-    first = propose(mol, SEEDS, denoiser, settings("langevin"), HARMONIC)
+    first = sampled(mol, SEEDS, denoiser, settings("langevin"), HARMONIC)
     torch.manual_seed(7)
-    np.testing.assert_array_equal(propose(mol, SEEDS, denoiser, settings("langevin"), HARMONIC), first)
+    np.testing.assert_array_equal(sampled(mol, SEEDS, denoiser, settings("langevin"), HARMONIC), first)
 
 
 def test_other_seeds_give_other_conformers(denoiser: Denoiser) -> None:
-    first, second = propose(read_molecule(ALANINE), [1, 2], denoiser, settings(), HARMONIC)
+    first, second = sampled(read_molecule(ALANINE), [1, 2], denoiser, settings(), HARMONIC)
     assert np.abs(first - second).max() > 0.01
 
 
 def test_what_is_placed_are_the_tokens(denoiser: Denoiser) -> None:
     mol = read_molecule("[H]OC([H])([H])C")
-    pos = propose(mol, SEEDS, denoiser, settings(), HARMONIC)
+    pos = sampled(mol, SEEDS, denoiser, settings(), HARMONIC)
     assert pos.shape == (len(SEEDS), int(is_token(mol).sum()), 3)
     assert pos.dtype == np.float64
 
@@ -79,18 +89,18 @@ def test_what_is_placed_are_the_tokens(denoiser: Denoiser) -> None:
 @pytest.mark.parametrize("smiles", ["[Na+]", "C", "[H+]"])
 def test_a_single_token_is_put_at_the_origin(smiles: str, denoiser: Denoiser) -> None:
     np.testing.assert_array_equal(
-        propose(read_molecule(smiles), SEEDS, denoiser, settings(), HARMONIC), np.zeros((5, 1, 3))
+        sampled(read_molecule(smiles), SEEDS, denoiser, settings(), HARMONIC), np.zeros((5, 1, 3))
     )
 
 
 @pytest.mark.parametrize("start", [HARMONIC, ETKDG], ids=["harmonic", "etkdg"])
 @pytest.mark.parametrize("smiles", ["[H][H]", "N#N", "O=C=O"])
 def test_molecules_in_a_line_are_sampled(smiles: str, start: StartSettings, denoiser: Denoiser) -> None:
-    assert np.isfinite(propose(read_molecule(smiles), SEEDS, denoiser, settings("heun"), start)).all()
+    assert np.isfinite(sampled(read_molecule(smiles), SEEDS, denoiser, settings("heun"), start)).all()
 
 
 def test_conformers_are_centred(denoiser: Denoiser) -> None:
-    pos = propose(read_molecule(ALANINE), SEEDS, denoiser, settings(), HARMONIC)
+    pos = sampled(read_molecule(ALANINE), SEEDS, denoiser, settings(), HARMONIC)
     np.testing.assert_allclose(pos.mean(1), 0, atol=1e-4)
 
 
@@ -99,53 +109,31 @@ def test_a_perfect_denoiser_gives_its_conformers_back(sampler: str, oracle: Call
     mol = read_molecule(ALANINE)
     perfect = oracle(mol)
     [known] = perfect.known.values()
-    pos = propose(mol, SEEDS, perfect, settings(sampler, 8), HARMONIC)
+    pos = sampled(mol, SEEDS, perfect, settings(sampler, 8), HARMONIC)
     distances = [torch.cdist(p, p) for p in (known, torch.from_numpy(pos))]
     nearest = (distances[1].unsqueeze(1) - distances[0]).abs().amax((-1, -2)).amin(1)
     assert nearest.max() < 1e-3
 
 
-def test_an_etkdg_start_stays_near_its_coordinates(oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_etkdg_start_stays_near_its_coordinates(oracle: Callable[..., Any]) -> None:
     mol = read_molecule("CCCC")
     perfect = oracle(mol)
     [known] = perfect.known.values()
     full = np.zeros((mol.GetNumAtoms(), 3))
     full[is_token(mol)] = known[1].numpy()
-    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__, **___: [full for _ in seeds])
-    pos = torch.from_numpy(propose(mol, SEEDS, perfect, settings(), StartSettings("etkdg", 0.02)))
+    pos = torch.from_numpy(propose(mol, SEEDS, perfect, settings(), StartSettings("etkdg", 0.02), [full] * len(SEEDS)))
     torch.testing.assert_close(
         torch.cdist(pos, pos), torch.cdist(known[1:2], known[1:2]).expand(5, -1, -1), atol=0.05, rtol=0
     )
 
 
-def test_a_second_round_goes_on_from_the_first(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_round_goes_on_from_the_first(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
-
-    def start_at(pos: np.ndarray) -> None:
-        whole = np.zeros((len(pos), mol.GetNumAtoms(), 3))
-        whole[:, is_token(mol)] = pos
-        monkeypatch.setattr(module, "representative_starts", lambda *_, **__: list(whole))
-
     quiet = StartSettings("etkdg", 0.3, noise=0.0)
-    twice = propose(mol, SEEDS, denoiser, settings(), replace(quiet, rounds=2))
-    start_at(propose(mol, SEEDS, denoiser, settings(), quiet))
-    np.testing.assert_allclose(twice, propose(mol, SEEDS, denoiser, settings(), quiet), atol=1e-4)
-
-
-@pytest.mark.parametrize(("torsions", "used"), [("learned", True), ("crystal", False)])
-def test_the_library_is_used_unless_crystals_are_asked_for(
-    torsions: str, used: bool, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = []
-
-    def starts(mol: Chem.Mol, seeds: Sequence[int], *_: Any, library: TorsionLibrary | None, **__: Any) -> list[Any]:
-        given.append(library is not None)
-        return [np.array(embed(mol, [1])[0])] * len(seeds)
-
-    monkeypatch.setattr(module, "representative_starts", starts)
-    start = StartSettings("mmff94s", 0.3, torsions=torsions)
-    propose(read_molecule("CCO"), [1], denoiser, settings(), start, library=TorsionLibrary({}))
-    assert given == [used]
+    twice = sampled(mol, SEEDS, denoiser, settings(), replace(quiet, rounds=2))
+    whole = np.zeros((len(SEEDS), mol.GetNumAtoms(), 3))
+    whole[:, is_token(mol)] = sampled(mol, SEEDS, denoiser, settings(), quiet)
+    np.testing.assert_allclose(twice, propose(mol, SEEDS, denoiser, settings(), quiet, [*whole]), atol=1e-4)
 
 
 @pytest.mark.parametrize(("steps", "sigma", "levels"), [(1, 0.5, [0.5, 0.5, 0.1]), (1, 0.05, [0.05, 0.05])])
@@ -160,38 +148,19 @@ def test_single_steps_end_with_one_at_a_low_level(
 
     monkeypatch.setattr(Denoiser, "forward", watched)
     start = StartSettings("etkdg", sigma=sigma, noise=0.0, rounds=2)
-    propose(read_molecule("CCCO"), SEEDS, denoiser, settings(steps=steps), start)
+    sampled(read_molecule("CCCO"), SEEDS, denoiser, settings(steps=steps), start)
     assert seen == pytest.approx(levels)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"sigma": math.inf}, {"torsions": "x"}]
-)
-def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(CannotStart):
-        StartSettings("etkdg", **wrong)
-
-
 def test_an_etkdg_start_below_the_last_sigma_works(denoiser: Denoiser) -> None:
-    assert np.isfinite(propose(read_molecule("CCO"), SEEDS, denoiser, settings(), StartSettings("etkdg", 0.01))).all()
+    assert np.isfinite(sampled(read_molecule("CCO"), SEEDS, denoiser, settings(), StartSettings("etkdg", 0.01))).all()
 
 
-def test_a_conformer_that_cannot_be_embedded_starts_from_the_prior(
-    denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_conformer_without_a_start_comes_from_the_prior(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
-    [whole] = embed(mol, SEEDS[:1])
-    monkeypatch.setattr(
-        module, "representative_starts", lambda _, seeds, *__, **___: [whole, *[None] * (len(seeds) - 1)]
-    )
-    fallen_back = propose(mol, SEEDS, denoiser, settings(), ETKDG)
+    known = [*embed(mol, SEEDS[:1]), *[None] * (len(SEEDS) - 1)]
+    fallen_back = propose(mol, SEEDS, denoiser, settings(), ETKDG, known)
     np.testing.assert_allclose(fallen_back[1:], propose(mol, SEEDS, denoiser, settings(), HARMONIC)[1:], atol=1e-3)
-
-
-def test_a_molecule_that_cannot_be_embedded_has_no_start(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "representative_starts", lambda _, seeds, *__, **___: [None for _ in seeds])
-    with pytest.raises(NoStart, match="distance geometry found no coordinates"):
-        propose(read_molecule(ALANINE), SEEDS, denoiser, settings(), ETKDG)
 
 
 def test_a_large_molecule_is_sampled_by_as_many_as_fit(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,34 +173,34 @@ def test_a_large_molecule_is_sampled_by_as_many_as_fit(denoiser: Denoiser, monke
 
     monkeypatch.setattr(module, "_sample", counted)
     monkeypatch.setitem(module.PAIRS_AT_ONCE, "cpu", 6**2)
-    whole = propose(mol, SEEDS, denoiser, settings(), HARMONIC, batch_size=5)
+    whole = sampled(mol, SEEDS, denoiser, settings(), HARMONIC, batch_size=5)
     assert asked == [1] * 5
-    np.testing.assert_array_equal(propose(mol, SEEDS[1:2], denoiser, settings(), HARMONIC), whole[1:2])
+    np.testing.assert_array_equal(sampled(mol, SEEDS[1:2], denoiser, settings(), HARMONIC), whole[1:2])
 
 
 def test_a_deadline_that_is_past_is_a_molecule_error(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
     mol.SetProp("_confgen_origin", "mols.smi:7")
     with pytest.raises(MoleculeError, match=r"mols\.smi:7.*--timeout") as error:
-        propose(mol, SEEDS, denoiser, settings(), HARMONIC, deadline=time.monotonic() - 1)
+        sampled(mol, SEEDS, denoiser, settings(), HARMONIC, deadline=time.monotonic() - 1)
     assert "\n" not in str(error.value)
 
 
 def test_a_deadline_to_come_is_no_hindrance(denoiser: Denoiser) -> None:
-    pos = propose(read_molecule("CCO"), [1], denoiser, settings(), HARMONIC, deadline=time.monotonic() + 60)
+    pos = sampled(read_molecule("CCO"), [1], denoiser, settings(), HARMONIC, deadline=time.monotonic() + 60)
     assert pos.shape == (1, 3, 3)
 
 
 def test_the_molecule_is_left_alone(denoiser: Denoiser) -> None:
     mol = read_molecule(ALANINE)
     before = Chem.MolToMolBlock(mol)
-    propose(mol, SEEDS, denoiser, settings(), ETKDG)
+    sampled(mol, SEEDS, denoiser, settings(), ETKDG)
     assert Chem.MolToMolBlock(mol) == before
 
 
 def test_a_molecule_that_only_a_hydrogen_holds_together_is_a_molecule_error(denoiser: Denoiser) -> None:
     with pytest.raises(MoleculeError):
-        propose(read_molecule("C[H]->[Pt](Cl)Cl"), SEEDS, denoiser, settings(), HARMONIC)
+        sampled(read_molecule("C[H]->[Pt](Cl)Cl"), SEEDS, denoiser, settings(), HARMONIC)
 
 
 def test_conformers_that_start_alike_without_noise_are_sampled_once(
@@ -239,7 +208,6 @@ def test_conformers_that_start_alike_without_noise_are_sampled_once(
 ) -> None:
     mol = read_molecule(ALANINE)
     one, other = embed(mol, SEEDS[:2])
-    monkeypatch.setattr(module, "representative_starts", lambda *_, **__: [one, other, one])
     rows: list[int] = []
     true_sample = module._sample
 
@@ -249,7 +217,7 @@ def test_conformers_that_start_alike_without_noise_are_sampled_once(
 
     monkeypatch.setattr(module, "_sample", counted)
     start = StartSettings(start="mmff94s", sigma=1.0, noise=0.0)
-    pos = propose(mol, [1, 2, 3], denoiser, settings(), start)
+    pos = propose(mol, [1, 2, 3], denoiser, settings(), start, [one, other, one])
     assert rows == [4]  # two, filled up to the fewest in a call
     np.testing.assert_array_equal(pos[0], pos[2])
 

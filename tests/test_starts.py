@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
 from confgen import minima, starts
 from confgen.descent import minimise
 from confgen.distinct import distinct
 from confgen.embed import embed
+from confgen.errors import CannotStart, NoStart
 from confgen.forcefields import mmff94s
 from confgen.minima import SAME_MINIMUM
 from confgen.molecule import read_molecule, with_positions
 from confgen.rmsd import rmsd_heavy_matrix
-from confgen.starts import representative_starts
+from confgen.starts import StartSettings, representative_starts, starts_of
 from confgen.torsions import BINS, TorsionLibrary, histogram, turns
 
 SEEDS = [11, 2**62, 5, 3]
@@ -213,3 +217,38 @@ def test_uff_relaxes_once_since_it_knows_no_medium(monkeypatch: pytest.MonkeyPat
     assert calls == [None]
     representative_starts(read_molecule("c1ccccc1"), range(4), 1, relaxed=True)
     assert calls == [None, None, 80.0]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"sigma": math.inf}, {"torsions": "x"}]
+)
+def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CannotStart):
+        StartSettings("etkdg", **wrong)
+
+
+@pytest.mark.parametrize(("torsions", "used"), [("learned", True), ("crystal", False)])
+def test_the_library_is_used_unless_crystals_are_asked_for(
+    torsions: str, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def found(mol: Chem.Mol, seeds: Sequence[int], *_: Any, library: TorsionLibrary | None, **__: Any) -> list[Any]:
+        given.append(library is not None)
+        return [np.array(embed(mol, [1])[0])] * len(seeds)
+
+    monkeypatch.setattr(starts, "representative_starts", found)
+    start = StartSettings("mmff94s", 0.3, torsions=torsions)
+    starts_of(read_molecule("CCO"), [1], start, library=TorsionLibrary({}))
+    assert given == [used]
+
+
+@pytest.mark.parametrize(("start", "smiles"), [("harmonic", "CCO"), ("etkdg", "C"), ("mmff94s", "[NH4+]")])
+def test_the_prior_and_single_heavy_atoms_need_no_coordinates(start: str, smiles: str) -> None:
+    assert starts_of(read_molecule(smiles), SEEDS, StartSettings(start)) == [None] * len(SEEDS)
+
+
+def test_a_molecule_that_cannot_be_embedded_has_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starts, "embedded", lambda _, seeds, *__, **___: [None for _ in seeds])
+    with pytest.raises(NoStart, match="distance geometry found no coordinates"):
+        starts_of(read_molecule(FLEXIBLE), SEEDS, StartSettings("etkdg"))
