@@ -33,8 +33,6 @@ KINDS = {
     **dict.fromkeys((".sdf", ".sd", ".mol", ".mdl"), SDF),
     ".mol2": MOL2,
 }
-# What stands between bars behind a SMILES and is no CXSMILES extension, whose fields have one of these signs.
-NO_EXTENSION = re.compile(r"\|(?!r\|)[^|:$()^]*[^\W\d][^|:$()^]*\|")
 COUNTS_LINE = re.compile(r"[ \d]{6}.*V[23]000\s*$")  # the fourth line of an SDF
 UNKNOWN_KIND = f"unknown kind of file; known are {' '.join(KINDS)}, and these with .gz"
 
@@ -109,7 +107,7 @@ def _argument(source: str, origin: str) -> Record:
 
     Raises: InputError if it is none and names or looks like a file.
     """
-    smiles, name = _split(source)
+    smiles, name = split_line(source)
     record = _record(from_smiles, smiles, name, origin)
     if record.error is None or not smiles:
         return record
@@ -123,14 +121,6 @@ def _argument(source: str, origin: str) -> Record:
     if "/" in source or "\\" in source:
         raise InputError(f"{source}: no such file; and it is no SMILES either ({record.error})")
     return _failed(smiles, name, origin, MoleculeError(f"{record.error}; nor is there a file of that name"))
-
-
-def _split(text: str) -> tuple[str, str]:
-    """`split_line`, but a name between bars is not taken for a CXSMILES extension."""
-    smiles, *name = text.split(None, 1) or [""]
-    if name and NO_EXTENSION.match(name[0]):
-        return smiles, name[0].split("\t")[0].strip()
-    return split_line(text)
 
 
 def _refuse_no_file(source: str) -> None:
@@ -205,7 +195,7 @@ def _smiles_lines(source: str, lines: Iterable[str]) -> Iterator[Entry]:
             if is_smiles_column(text.split()[0]):
                 has_tabs = "\t" in text
                 continue
-        smiles, name = _split(text)
+        smiles, name = split_line(text)
         yield partial(_record, from_smiles, smiles, unquoted(name) if has_tabs else name, f"{source}:{number}")
 
 

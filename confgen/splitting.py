@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 MAX_RECORD_LINES = 200_000  # of one SDF or MOL2 record: a file of another kind must not end up in memory
+# What stands between bars behind a SMILES and is no CXSMILES extension, whose fields have one of these signs.
+NO_EXTENSION = re.compile(r"\|(?!r\|)[^|:$()^]*[^\W\d][^|:$()^]*\|")
 
 
 def head_of(lines: Iterator[str]) -> list[str]:
@@ -18,11 +21,14 @@ def head_of(lines: Iterator[str]) -> list[str]:
 
 
 def split_line(text: str) -> tuple[str, str]:
-    """SMILES, with its CXSMILES extension if there is one, and the name, which is the SMILES if there is none."""
+    """SMILES, with its CXSMILES extension if there is one, and the name, which is the SMILES if there is none.
+
+    A name between bars is not taken for an extension.
+    """
     smiles, *rest = text.split(None, 1) or [""]
     after = rest[0] if rest else ""
     extension = ""
-    if after.startswith("|") and (end := after.find("|", 1)) > 0:
+    if after.startswith("|") and not NO_EXTENSION.match(after) and (end := after.find("|", 1)) > 0:
         extension, after = f" {after[: end + 1]}", after[end + 1 :].strip()
     return smiles + extension, after.split("\t")[0].strip() or smiles
 

@@ -38,11 +38,11 @@ def refuse_nothing(evaluations: Sequence[Evaluation], reference: str) -> None:
 def remark(evaluations: Sequence[Evaluation], limit: int | None, *, quiet: bool) -> None:
     """One line on each, up to LINES of a kind. quiet: on failures only. limit: how many references were looked at."""
     unreadable = [scores.error for scores in evaluations[0].molecules if not scores.num_references]
-    _listed(unreadable, "left out of the reference")
+    say_some(unreadable, "left out of the reference")
     for evaluation in evaluations:
         method = evaluation.method
         failed = [f"{method}: {_failure(scores)}" for scores in evaluation.molecules if scores.failed]
-        _listed(failed, f"that failed in {method}")
+        say_some(failed, f"that failed in {method}")
         if not quiet:
             _notes(evaluation, limit)
 
@@ -50,18 +50,19 @@ def remark(evaluations: Sequence[Evaluation], limit: int | None, *, quiet: bool)
 def _notes(evaluation: Evaluation, limit: int | None) -> None:
     head = f"note: {evaluation.method}: "
     if limit is None:
-        _listed([head + line for line in evaluation.unmatched], "without a reference")
+        say_some([head + line for line in evaluation.unmatched], "without a reference")
     elif evaluation.unmatched:
         count = len(evaluation.unmatched)
         belong = "molecule belongs" if count == 1 else "molecules belong"
         say(f"{head}{count} {belong} to none of the first {limit} references")
-    _listed([head + name for name in evaluation.ambiguous], "matches that are not unique")
-    _listed([head + note for note in evaluation.notes], "notes")
+    say_some([head + name for name in evaluation.ambiguous], "matches that are not unique")
+    say_some([head + note for note in evaluation.notes], "notes")
     bounded = [scores.name or scores.origin for scores in evaluation.molecules if scores.bounded]
-    _listed([f"{head}{name}: too many symmetries to try, RMSDs are upper bounds" for name in bounded], "such bounds")
+    say_some([f"{head}{name}: too many symmetries to try, RMSDs are upper bounds" for name in bounded], "such bounds")
 
 
-def _listed(lines: Sequence[str], what: str) -> None:
+def say_some(lines: Sequence[str], what: str) -> None:
+    """The first LINES of them, and how many more there are of what."""
     for line in lines[:LINES]:
         say(line)
     if len(lines) > LINES:

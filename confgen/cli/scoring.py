@@ -18,7 +18,7 @@ from confgen.cli.arguments import GENERATED, methods_of, protocol_of
 from confgen.cli.console import SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
-from confgen.cli.remarks import LINES, refuse_empty, refuse_nothing, remark
+from confgen.cli.remarks import refuse_empty, refuse_nothing, remark, say_some
 from confgen.cli.tables import tables, text_of
 from confgen.cores import available_cores
 from confgen.ensembles import ConformerSet, read_ensembles
@@ -119,12 +119,10 @@ def _say_unread(scored: Sequence[Scored]) -> None:
     """A line for each record that could not be read and is not told of as the failure of a molecule."""
     for one in scored:
         told = {molecule.error for molecule in one.evaluation.molecules}
-        lines = [f"{one.evaluation.method}: {line}" for line in one.unread if line not in told]
-        for line in lines[:LINES]:
-            say(line)
-        if len(lines) > LINES:
-            say(f"... and {len(lines) - LINES} more that could not be read in {one.evaluation.method}; "
-                "--json lists them all")  # fmt: skip
+        method = one.evaluation.method
+        say_some(
+            [f"{method}: {line}" for line in one.unread if line not in told], f"that could not be read in {method}"
+        )
 
 
 def _outputs(request: Request, inputs: Sequence[str]) -> dict[str, OutputFile]:
