@@ -36,7 +36,8 @@ TENSORS, TORSIONS = "model.safetensors", "torsions.json"
 class Weights:
     """A denoiser ready to sample, with what its `config.json` says.
 
-    name: as the user gave it.  sha256: of the tensor file.  sampling: settings chosen for these weights by measurement.
+    name: of the shipped weights, or of the folder that the user gave.
+    sha256: of the tensor file.  sampling: settings chosen for these weights by measurement.
     torsions: of the molecules that the denoiser was trained on, if they were counted.
     samples: that training showed the denoiser, those of the weights that it began with among them.
     """
@@ -130,7 +131,7 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:
         raise WeightsError(f"{folder}: weights do not fit the network {config['network']!r} ({reason})") from error
     denoiser = denoiser.to(device).eval().requires_grad_(False)
     samples = config.get("training", {}).get("samples", 0)
-    return Weights(denoiser, folder.name, config["sha256"], config.get("sampling", {}), torsions, samples)
+    return Weights(denoiser, Path(name).resolve().name, config["sha256"], config.get("sampling", {}), torsions, samples)
 
 
 def _verified(file: Path, sha256: str) -> bytes:

@@ -49,6 +49,11 @@ class Pairs:
     bonded: np.ndarray
     angled: np.ndarray
 
+    @property
+    def kinds(self) -> dict[str, np.ndarray]:
+        """Which of the pairs each check of distances looks at, (pairs,) bool."""
+        return {"bond_lengths": self.bonded, "bond_angles": self.angled, "clash": ~(self.bonded | self.angled)}
+
 
 def atom_pairs(mol: Mol, limits: Limits) -> Pairs:
     """The pairs of atoms that count, with the limits of each."""
@@ -95,10 +100,10 @@ def torn(mol: Mol, pos: np.ndarray, limits: Limits) -> np.ndarray:
     covalent = np.array([table.GetRcovalent(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
     length = np.linalg.norm(pos[:, bonds[:, 0]] - pos[:, bonds[:, 1]], axis=2)
     holds = length <= limits.broken * covalent[bonds].sum(axis=1)
-    whole = len(fragments(mol))
+    whole, bare = len(fragments(mol)), Chem.Mol(mol, True)  # without conformers, to be copied
     broken = np.zeros(len(pos), dtype=bool)
     for k in np.flatnonzero(~holds.all(axis=1)):
-        left = Chem.RWMol(mol)
+        left = Chem.RWMol(bare)
         for begin, end in bonds[~holds[k]].tolist():
             left.RemoveBond(begin, end)
         broken[k] = len(Chem.GetMolFrags(left)) > whole

@@ -24,9 +24,7 @@ def core_faults(mol: Mol, core: Core) -> list[str]:
     own = is_core[pairs.first] & is_core[pairs.second]
     distance = np.linalg.norm(pos[pairs.first] - pos[pairs.second], axis=1)
     outside = own & ((distance < pairs.lower) | (distance > pairs.upper))
-    near = pairs.bonded | pairs.angled
-    kinds = {"bond_lengths": pairs.bonded, "bond_angles": pairs.angled, "clash": ~near}
-    failed = [name for name, kind in kinds.items() if (outside & kind).any()]
+    failed = [name for name, kind in pairs.kinds.items() if (outside & kind).any()]
     alone = Chem.RWMol(mol)
     alone.RemoveAllConformers()
     for atom in range(mol.GetNumAtoms() - 1, -1, -1):

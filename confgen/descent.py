@@ -35,6 +35,7 @@ class Attempt:
     """What a relaxation made of one conformer: positions (N, 3) angstrom, energy before and after it.
 
     failure: why there is nothing, and then `pos` is what it was.     late: time was up before it began, likewise.
+    cut_short: time was up before it converged.
     """
 
     pos: np.ndarray
@@ -43,6 +44,7 @@ class Attempt:
     converged: bool = False
     failure: str = ""
     late: bool = False
+    cut_short: bool = False
 
 
 def minimise(
@@ -75,16 +77,17 @@ def _at_rest(
     [before] = field.energies(pos[None])
     if deadline is not None and time.monotonic() > deadline:
         return Attempt(pos, before, before, late=True)
-    here, energy, steps, at_rest = pos, before, 0, False
+    here, energy, steps = pos, before, 0
     tolerance = math.sqrt(2 * left_kcal_mol)  # of the gradient g along a motion, whose energy falls by g^2 / 2 at most
     for leg in itertools.count(1):
         motions, most = Motions(springs, here, field.held), min(leg * LEG, max_steps - steps)
         found = _along(motions, here, field, most, deadline, tolerance)
         here, energy, steps = here + motions.moved(found.x).reshape(here.shape), float(found.fun), steps + most
         at_rest = bool(np.abs(found.jac).max() <= tolerance)
-        if at_rest or steps >= max_steps or (deadline is not None and time.monotonic() > deadline):
+        cut_short = not at_rest and deadline is not None and time.monotonic() > deadline
+        if at_rest or cut_short or steps >= max_steps:
             break
-    return Attempt(here, before, energy, at_rest)
+    return Attempt(here, before, energy, at_rest, cut_short=cut_short)
 
 
 class Motions:

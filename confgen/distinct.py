@@ -32,12 +32,14 @@ def distinct(mol: Chem.Mol, order: Sequence[int], rms: float) -> list[int]:
     symmetry = isomorphisms(heavy, heavy, MAX_MATCHES)
     pos = centred_positions(heavy)
     dear = len(order) > 1 and (len(symmetry.matches) >= WORTHWHILE or bool(symmetry.groups))
-    bound = _lower_bounds(pos, symmetry, Chem.GetDistanceMatrix(heavy)) if dear else np.zeros((len(pos), len(pos)))
+    lengths = _sorted_lengths(pos, symmetry, Chem.GetDistanceMatrix(heavy)) if dear else pos[:, :0, 0]
+    squares = (lengths**2).sum(axis=1)
     kept, left = [], np.asarray(order, dtype=np.int64)
     while len(left):
         first, left = int(left[0]), left[1:]
         kept.append(first)
-        same = bound[first, left] < rms
+        apart = squares[first] + squares[left] - 2.0 * lengths[left] @ lengths[first]
+        same = np.sqrt(np.maximum(apart, 0.0)) / max(1, pos.shape[1]) - ROUNDING < rms
         same[same] = _closer(pos[first], pos[left[same]], symmetry, rms)
         left = left[~same]
     return kept
@@ -64,8 +66,10 @@ def distances(mol: Chem.Mol, chosen: Sequence[int] | None = None) -> np.ndarray:
     return symmetric
 
 
-def _lower_bounds(pos: np.ndarray, symmetry: Symmetry, hops: np.ndarray) -> np.ndarray:
-    """Lower bounds of the RMSDs of every pair of conformers, (K, K) angstrom, from sorted interatomic distances.
+def _sorted_lengths(pos: np.ndarray, symmetry: Symmetry, hops: np.ndarray) -> np.ndarray:
+    """Interatomic distances, (K, pairs) angstrom, in such an order that two rows bound the RMSD of their conformers.
+
+    Their difference, as a vector, is no longer than N times the RMSD, so that it is a lower bound of that:
 
     With d = x - Ry for the best match and rotation R, sum_ij (|x_ij| - |y_ij|)^2 <= sum_ij |d_i - d_j|^2 =
     N sum_i |d_i|^2 over pairs i < j of centred positions. Which pair falls on which need not be known: sorting the
@@ -79,11 +83,8 @@ def _lower_bounds(pos: np.ndarray, symmetry: Symmetry, hops: np.ndarray) -> np.n
     for row, own in zip(sorted_lengths, pos, strict=True):
         length = np.linalg.norm(own[i] - own[j], axis=-1)
         row[:] = length[np.lexsort((length, exchanged.ravel()))]
-    sorted_lengths -= sorted_lengths.mean(axis=0)  # keeps the difference of squares below exact
-    squares = (sorted_lengths**2).sum(axis=1)
-    apart = squares[:, None] + squares - 2.0 * sorted_lengths @ sorted_lengths.T
-    bounds: np.ndarray = np.sqrt(np.maximum(apart, 0.0)) / max(1, pos.shape[1]) - ROUNDING
-    return bounds
+    sorted_lengths -= sorted_lengths.mean(axis=0)  # keeps the difference of squares exact
+    return sorted_lengths
 
 
 def _orbits(symmetry: Symmetry) -> np.ndarray:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import heapq
 import io
-import multiprocessing
 import pickle
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +14,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.comparison import compare, label_of, usable
-from confgen.crew import single_threaded
+from confgen.crew import Lost, shared_out
 from confgen.ensembles import ConformerSet
 from confgen.errors import InputError
 from confgen.matching import Identity, identity, pair_up
@@ -28,7 +26,6 @@ from confgen.unmatched import Sides, absence, left_over
 
 OVERLAYS = 40  # worst molecules whose overlay is kept for a report
 FEW = 8  # molecules; for fewer, workers cost more time than they save
-WINDOW = 4  # molecules per worker on their way
 Ensembles = Iterable[ConformerSet | EnsembleLike | Mol]
 
 
@@ -130,18 +127,21 @@ class _Job:
 
 
 def _run(jobs: list[_Job], workers: int) -> Iterator[MoleculeScores]:
-    """The scores of every job, in order; with workers a few jobs are on their way at a time, not all."""
+    """The scores of every job, in order; one on which a worker process dies has failed."""
     if workers <= 1 or len(jobs) < FEW:
         yield from (job.scores() for job in jobs)
         return
-    waiting: deque[Future[bytes]] = deque()
-    with single_threaded(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        for job in jobs:
-            waiting.append(pool.submit(_score_packed, _packed(job)))
-            if len(waiting) > WINDOW * workers:
-                yield pickle.loads(waiting.popleft().result())
-        while waiting:
-            yield pickle.loads(waiting.popleft().result())
+    with closing(shared_out(((job, _packed(job)) for job in jobs), _begin, workers)) as answers:
+        for job, answer in answers:
+            if isinstance(answer, Lost):
+                fault = f"its worker process {answer.cause}; try it with --workers 1"
+                yield compare(None, job.reference, job.protocol, fault)
+            else:
+                yield pickle.loads(answer)
+
+
+def _begin() -> Callable[[bytes], bytes]:
+    return _score_packed
 
 
 class _Pickler(pickle.Pickler):

@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 from rdkit.Chem import Mol
 
-from confgen.contacts import LIMITS, Limits, atom_pairs
+from confgen.contacts import Pairs
 
 
-def worst_distances(mol: Mol, pos: np.ndarray, limits: Limits = LIMITS) -> dict[str, str]:
+def worst_distances(mol: Mol, pos: np.ndarray, pairs: Pairs) -> dict[str, str]:
     """For each check of distances that a conformer fails, the pair of atoms farthest from its limits, in words.
 
-    pos: (N, 3) angstrom, finite. Atoms are counted from 1.
+    pos: (N, 3) angstrom, finite.     pairs: from `atom_pairs`. Atoms are counted from 1.
     """
-    pairs = atom_pairs(mol, limits)
     distance = np.linalg.norm(pos[pairs.first] - pos[pairs.second], axis=1)
     excess = np.maximum(pairs.lower / np.maximum(distance, 1e-6), distance / pairs.upper)
-    kinds = {"bond_lengths": pairs.bonded, "bond_angles": pairs.angled, "clash": ~(pairs.bonded | pairs.angled)}
     worst = {}
-    for name, kind in kinds.items():
+    for name, kind in pairs.kinds.items():
         at = int(np.argmax(np.where(kind, excess, 0.0))) if kind.any() else None
         if at is None or excess[at] <= 1:
             continue

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rdkit import Chem
 
+from confgen.molecule import positions, with_positions
 from confgen.record_tags import (
     ENERGY_TAGS,
     OWN_TAGS,
@@ -51,15 +52,17 @@ def sdf_text(ensemble: EnsembleLike, mol: Chem.Mol) -> str:
     record.SetProp("_Name", sdf_title(ensemble.name))
     smiles = {SMILES_TAG: without_hydrogens(mol)}
     either = open_double_bonds(record)
+    record = with_positions(record, record.GetConformer().GetPositions()[None]) if mol.GetNumConformers() else record
     text = io.StringIO()
     writer = Chem.SDWriter(text)
-    for conformer, tags in zip(record.GetConformers(), conformer_tags(ensemble, mol), strict=True):
+    for pos, tags in zip(positions(mol), conformer_tags(ensemble, mol), strict=True):
         for tag in OWN_TAGS:
             record.ClearProp(tag)  # so that the tags stand in the order of OWN_TAGS, and none is left over
         for tag, entry in (tags | smiles).items():
             record.SetProp(tag, sdf_value(str(entry).lower() if isinstance(entry, bool) else str(entry)))
-        show_double_bonds(record, either, conformer.GetPositions())  # no reader takes it from the coordinates
-        writer.write(record, confId=conformer.GetId())
+        show_double_bonds(record, either, pos)  # no reader takes it from the coordinates
+        record.GetConformer().SetPositions(pos)  # the writer copies all conformers of what it writes
+        writer.write(record)
     writer.close()
     return text.getvalue()
 

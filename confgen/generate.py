@@ -16,7 +16,7 @@ from confgen.checkpoint import Weights
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.flexibility import num_confs_auto
-from confgen.isomers import enumerate_stereo, settled, unspecified
+from confgen.isomers import by_policy
 from confgen.molecule import label, positions, prepared, with_positions
 from confgen.options import settings_for, with_options
 from confgen.rounds import Account, Task, make
@@ -109,10 +109,10 @@ def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) ->
         if settings.start.start == "input":
             mol = with_input_stereo(mol)
             blank = replace(blank, mol=mol)
-        isomers, notes = _isomers(mol, settings)
+        isomers, open_at, notes = by_policy(mol, settings.stereo, label(mol))
         if settings.stereo != "enumerate":
             made = _generate(blank, isomers, weights, settings)
-            spread = [f"{note}; {_spread(isomers, made.mol)}" for note in notes]
+            spread = [f"{label(mol)}: {open_at}; {_spread(isomers, made.mol)}"] * (len(isomers) > 1)
             return [replace(made, notes=spread + made.notes, seconds=time.monotonic() - began)]
         made_all = [_attempt(replace(blank, mol=isomer), weights, settings) for isomer in isomers]
         each = (time.monotonic() - began) / len(isomers)
@@ -130,25 +130,6 @@ def _attempt(blank: Ensemble, weights: Weights, settings: GenerateSettings) -> E
         return _generate(blank, [blank.mol], weights, settings)
     except MoleculeError as error:
         return replace(blank, error=error)
-
-
-def _isomers(mol: Chem.Mol, settings: GenerateSettings) -> tuple[list[Chem.Mol], list[str]]:
-    """The stereoisomers that conformers are made of, and what to tell the user: what is open, or that more exist."""
-    left_open = unspecified(mol)
-    if not left_open:
-        return [settled(mol)], []
-    if settings.stereo == "error":
-        raise MoleculeError(
-            f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}; "
-            "write it out, or pass --stereo any|enumerate"
-        )
-    isomers = enumerate_stereo(mol)
-    if settings.stereo == "enumerate":
-        capped = "more exist" in isomers[0].GetProp("stereoisomer") if len(isomers) > 1 else False
-        limit = [f"{label(mol)}: has more than {len(isomers)} stereoisomers, of which {len(isomers)} were made"]
-        return isomers, limit if capped else []
-    note = f"{label(mol)}: stereochemistry is open at {', '.join(left_open)}"
-    return isomers, [note] if len(isomers) > 1 else []
 
 
 def _spread(isomers: Sequence[Chem.Mol], made: Chem.Mol | None) -> str:

@@ -131,12 +131,12 @@ def _pair_features(mol: Chem.Mol, place: dict[int, int]) -> np.ndarray:
 
 def _walk(near: list[list[tuple[int, int]]], start: int) -> tuple[np.ndarray, np.ndarray]:
     """Bonds and rotatable bonds on a shortest path from one token to all others."""
-    hops, turns = np.full(len(near), 99, np.int64), np.zeros(len(near), np.int64)
+    hops, turns = np.full(len(near), -1, np.int64), np.zeros(len(near), np.int64)
     hops[start], queue = 0, deque([start])
     while queue:
         i = queue.popleft()
         for j, turn in near[i]:
-            if hops[j] == 99:
+            if hops[j] < 0:
                 hops[j], turns[j] = hops[i] + 1, turns[i] + turn
                 queue.append(j)
     return hops, turns

@@ -85,7 +85,9 @@ class _Team:
         atexit.register(self.end)
 
     def grow(self, size: int) -> None:
-        """Starts helpers until there are so many, or no more can be."""
+        """Starts helpers until there are so many, or no more can be; those that have ended idle make room."""
+        for helper in [helper for helper in self.helpers if helper.process.poll() is not None]:
+            self.dismiss(helper)
         if os.name == "nt" or getattr(sys, "frozen", False):  # a frozen program is no Python to start
             return
         with suppress(OSError):

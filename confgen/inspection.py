@@ -11,7 +11,7 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen import validity
-from confgen.contacts import Limits
+from confgen.contacts import Limits, Pairs, atom_pairs
 from confgen.errors import MoleculeError
 from confgen.explain import worst_distances
 from confgen.molecule import positions, with_positions
@@ -94,11 +94,11 @@ def inspect(candidate: Candidate, *, energy: bool = True) -> Findings:
     failed = validity.check(form, limits)
     wrong = [[] for _ in failed] if candidate.asked is None else _wrong_stereo(form, ways, failed)
     ratios = energy_ratios(mol if candidate.asked is None else form, relax_hydrogens=added) if energy else None
+    pairs = atom_pairs(form, limits)
+    bare, unasked = Chem.Mol(form, True), candidate.asked is None
     verdicts = [
-        _verdict(
-            form, k, names, wrong[k], None if ratios is None else float(ratios[k]), limits, candidate.asked is None
-        )
-        for k, names in enumerate(failed)
+        _verdict(bare, pos, k, failed[k], wrong[k], None if ratios is None else float(ratios[k]), pairs, unasked)
+        for k, pos in enumerate(positions(form))
     ]
     return Findings(candidate.name, candidate.origin, asked, verdicts)
 
@@ -124,13 +124,19 @@ def _wrong_stereo(form: Mol, ways: Iterator[Mol], failed: list[list[str]]) -> li
 
 
 def _verdict(
-    form: Mol, k: int, failed: list[str], wrong: list[str], ratio: float | None, limits: Limits, unasked: bool
+    form: Mol,
+    pos: np.ndarray,
+    k: int,
+    failed: list[str],
+    wrong: list[str],
+    ratio: float | None,
+    pairs: Pairs,
+    unasked: bool,
 ) -> Verdict:
     if "finite" in failed:
         rest = tuple(name for name in CHECKS if name not in ("readable", "finite"))
         return Verdict(k + 1, ("finite",), rest, None, "", {})
-    pos = positions(form)[k]
-    details = worst_distances(form, pos, limits) if set(failed) & {"bond_lengths", "bond_angles", "clash"} else {}
+    details = worst_distances(form, pos, pairs) if set(failed) & {"bond_lengths", "bond_angles", "clash"} else {}
     if "stereo" in failed:
         details["stereo"] = ", ".join(wrong)
     if ratio is not None and ratio > STRAIN.ratio:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
+from confgen.errors import MoleculeError
 from confgen.left_open import OpenElement, choices_for, open_elements, with_choices
 from confgen.relabelling import Relabelling, relabelling, symmetries
 from confgen.stereo import elements, mismatches_at, reassign
 from confgen.stereo_tags import drop_idle
 
+STEREO_POLICIES = ("any", "enumerate", "error")  # what to do about what is left open
 MISSES = 16  # choices in a row that cannot be built, after which no more are tried: large cages have thousands
 
 
@@ -39,6 +41,25 @@ def settled(mol: Mol) -> Mol:
     """The molecule with those elements that it leaves open and that have one choice only, itself if there are none."""
     only = [element for element in open_elements(mol) if element.only is not None]
     return _cleaned(with_choices(mol, only, [True] * len(only)), symmetries(mol)) if only else mol
+
+
+def by_policy(mol: Mol, policy: str, origin: str) -> tuple[list[Mol], str, list[str]]:
+    """The stereoisomers to make conformers of, what is open ("" if nothing), and what the user should know.
+
+    policy: one of STEREO_POLICIES. "any" gives all isomers too, to spread conformers over or to choose one of.
+    origin: where the molecule stands, for messages.
+    Raises: MoleculeError if something is open and that is refused.
+    """
+    left_open = unspecified(mol)
+    if not left_open:
+        return [settled(mol)], "", []
+    open_at = f"stereochemistry is open at {', '.join(left_open)}"
+    if policy == "error":
+        raise MoleculeError(f"{origin}: {open_at}; write it out, or pass --stereo any|enumerate")
+    isomers = enumerate_stereo(mol)
+    capped = policy == "enumerate" and len(isomers) > 1 and "more exist" in isomers[0].GetProp("stereoisomer")
+    count = len(isomers)
+    return isomers, open_at, [f"{origin}: has more than {count} stereoisomers, of which {count} were made"] * capped
 
 
 def enumerate_stereo(mol: Mol, cap: int = 32) -> list[Mol]:

@@ -10,7 +10,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol
 
-from confgen.smiles import stereo_smiles
+from confgen.smiles import forget_map_numbers, stereo_smiles
 
 MODES = ("auto", "name", "stereo", "flat")
 
@@ -105,7 +105,8 @@ def identity(mol: Mol | None, name: str, label: str) -> Identity:
     """What `mol` is known by; by its name alone if it could not be read."""
     if mol is None:
         return Identity(name.strip(), "", "", label)
-    bare = Chem.RemoveAllHs(mol, sanitize=False) if mol.GetNumHeavyAtoms() else mol
+    bare = Chem.RemoveAllHs(mol, sanitize=False) if mol.GetNumHeavyAtoms() else Chem.Mol(mol)
+    forget_map_numbers(bare)
     flat = Chem.MolToSmiles(bare, isomericSmiles=False)
     return Identity(name.strip(), stereo_smiles(mol), flat, label)
 
@@ -129,5 +130,7 @@ def same_atoms(first: Mol, second: Mol) -> np.ndarray | None:
 
 
 def _smiles_order(mol: Mol, isomeric: bool) -> tuple[str, list[int]]:
+    mol = Chem.Mol(mol, True)
+    forget_map_numbers(mol)
     smiles = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
     return smiles, [int(atom) for atom in mol.GetProp("_smilesAtomOutputOrder").strip("[,]").split(",")]

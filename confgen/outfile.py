@@ -25,13 +25,14 @@ class OutputFile:
     over. A link is followed: the file it points to is replaced, not the link. End with `discard`, whatever happened:
     after `commit` it does nothing.
 
+    compress: with gzip; None for names that end in .gz.
     Raises:  OutputError, from every method, if the file exists (and `force` is off) or cannot be written.
     """
 
-    def __init__(self, path: str, *, compress: bool = False, force: bool = False) -> None:
+    def __init__(self, path: str, *, compress: bool | None = None, force: bool = False) -> None:
         self.path = path
         self._target = Path(path)
-        self._compress = compress
+        self._compress = path.lower().endswith(".gz") if compress is None else compress
         self._force = force
         self._temporary: Path | None = None
         self._raw: BinaryIO | None = None

@@ -7,9 +7,9 @@ memory-mapped at every later start and small enough to be kept on a GPU.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from confgen.checkpoint import shipped_torsions
+from confgen.crew import Lost, shared_out
 from confgen.dataset import FORMAT, read_row, stereo_from_positions
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
@@ -71,16 +72,25 @@ class _Part:
 
 
 def _write_pack(source: Path, target: Path, workers: int, *, starts: bool) -> None:
-    chunks = (batch.to_pylist() for batch in read_batches(source, CHUNK))
+    jobs = ((batch.num_rows, batch.to_pylist()) for batch in read_batches(source, CHUNK))
     parts: list[_Part] = []
     left_out: list[str] = []
-    row = itertools.count(1)
-    with ProcessPoolExecutor(workers) as pool, tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar:
-        for done in pool.map(partial(_pack_rows, starts=starts), chunks):
-            bar.update(len(done))
-            for part, number in zip(done, row):  # noqa: B905 (the count goes on with the next chunk)
+    row = 0
+    with (
+        tqdm(desc=f"packing {source.name}", unit="mol", disable=None) as bar,
+        closing(shared_out(jobs, partial(_begin, starts), workers)) as answers,
+    ):
+        for count, done in answers:
+            if isinstance(done, Lost):
+                where = f"{source} rows {row + 1} to {row + count}"
+                raise InputError(
+                    f"{where}: the worker process that packed them {done.cause}; fewer data.workers may do"
+                )
+            bar.update(count)
+            for part in done:
+                row += 1
                 if isinstance(part, str):
-                    left_out.append(f"row {number}: {part}")
+                    left_out.append(f"row {row}: {part}")
                 else:
                     parts.append(part)
     if not parts:
@@ -101,8 +111,12 @@ def _write_pack(source: Path, target: Path, workers: int, *, starts: bool) -> No
     temporary.rename(target)
 
 
-def _pack_rows(rows: list[dict[str, Any]], *, starts: bool) -> list[_Part | str]:
+def _begin(starts: bool) -> Callable[[list[dict[str, Any]]], list[_Part | str]]:
     torch.set_num_threads(1)
+    return partial(_pack_rows, starts=starts)
+
+
+def _pack_rows(rows: list[dict[str, Any]], *, starts: bool) -> list[_Part | str]:
     with rdBase.BlockLogs():
         return [_pack_row(row, starts=starts) for row in rows]
 

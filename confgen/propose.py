@@ -58,7 +58,8 @@ def propose(
     batch_size: conformers per network call; by default, and always for molecules so large that these are fewer than
                 FEWEST, what fits a budget of atom pairs. It changes the time taken only: every conformer draws from a
                 generator of its own.
-    deadline:   `time.monotonic()` after which MoleculeError is raised.
+    deadline:   `time.monotonic()` after which conformers that are not done are left as nan, and MoleculeError is raised
+                if none is.
     core:       atoms held at given coordinates at every noise level; the conformers come superposed on them, the core
                 exactly there.
     """
@@ -81,7 +82,7 @@ def propose(
 
         def denoise(pos: Tensor, sigma: float) -> Tensor:
             if deadline is not None and time.monotonic() > deadline:
-                raise MoleculeError(f"{label(mol)}: took longer than --timeout; raise it or ask for fewer conformers")
+                raise _OutOfTime(f"{label(mol)}: took longer than --timeout; raise it or ask for fewer conformers")
             with bf16:
                 denoised: Tensor = denoiser(encoded, pos, torch.full((len(pos),), sigma, device=device))
             return denoised
@@ -90,16 +91,28 @@ def propose(
         if core is not None:
             core_tokens, weights = of_tokens_only(mol, core)
             sampled = clamp(denoise, core_tokens, weights)
-        done = np.empty((len(seeds), tokens, 3))
+        done = np.full((len(seeds), tokens, 3), np.nan)
         found = [None] * len(seeds) if known is None else _tokens_of(mol, known)
         twins = _twins(found) if start.noise == 0 and settings.sampler in DETERMINISTIC else {}
         for rows, begun in _runs(found, [k for k in range(len(seeds)) if k not in twins], at_once):
             padded = [min(k, len(rows) - 1) for k in range(max(len(rows), fewest))]
             clean = None if begun is None else torch.from_numpy(begun[padded]).to(device, torch.float32)
-            own = _sample([seeds[rows[k]] for k in padded], clean, sampled, graph.mask, root, settings, start)
+            try:
+                own = _sample([seeds[rows[k]] for k in padded], clean, sampled, graph.mask, root, settings, start)
+            except _OutOfTime:
+                if np.isnan(done).all():
+                    raise
+                break
             done[rows] = own[: len(rows)]
         done[list(twins)] = done[list(twins.values())]
-    return done if core is None else held(core_tokens, done, weights)
+    if core is not None:
+        there = np.isfinite(done).all(axis=(1, 2))
+        done[there] = held(core_tokens, done[there], weights)
+    return done
+
+
+class _OutOfTime(MoleculeError):
+    """The deadline has passed."""
 
 
 def _refuse_unlinked(mol: Chem.Mol, bonded: Tensor) -> None:

@@ -99,12 +99,13 @@ def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
     weights = _floats(given, count)
     relaxations = list(getattr(ensemble, "relaxations", None) or [""] * count)
     assert len(relaxations) == count, "one relaxation for each conformer"
+    lowest = min(known, default=0.0)
     rows = []
     for energy, weight, relaxation in zip(energies, weights, relaxations, strict=True):
         row: Tags = {}
         if energy is not None:
             row["energy_kcal_mol"] = round(energy, 4)
-            row["relative_energy_kcal_mol"] = round(energy - min(known), 4)
+            row["relative_energy_kcal_mol"] = round(energy - lowest, 4)
         if weight is not None:
             row["boltzmann_weight"] = round(weight, 6)
         if energy is not None and (method := getattr(ensemble, "energy_method", "")):

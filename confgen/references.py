@@ -32,7 +32,7 @@ from confgen.distinct import distinct
 from confgen.embed import embed
 from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.flexibility import num_confs_auto
-from confgen.isomers import enumerate_stereo, settled, unspecified
+from confgen.isomers import STEREO_POLICIES, by_policy
 from confgen.molecule import fragments, label, with_positions
 from confgen.relax import CONVERGED, REFUSED, Relaxed, check_method, relax
 from confgen.rows import Known
@@ -42,7 +42,6 @@ from confgen.validity import check
 
 THEORY = {"mmff94s": "MMFF94s", "uff": "UFF", "gfnff": "GFN-FF", "gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
 METHODS = ("gfn2", "gfn1", "gfnff", "mmff94s")
-STEREO_POLICIES = ("any", "enumerate", "error")
 LIBRARIES = {"mmff94s": "rdkit", "gfnff": "gfnff", "gfn1": "tblite", "gfn2": "tblite"}
 FIRST = "mmff94s"  # the field of the preparatory relaxation
 SMALLEST_POOL = 20  # of --pool auto: rings pucker and nitrogens turn over where nothing counts as flexible
@@ -101,15 +100,9 @@ def stereoisomers(mol: Mol, settings: ReferenceSettings) -> tuple[list[Mol], lis
     parts = len(fragments(mol))
     if parts > 1:
         raise MoleculeError(f"{label(mol)}: has {parts} parts; references are made of one, so take the others away")
-    left_open = unspecified(mol)
-    if not left_open:
-        return [settled(mol)], []
-    open_at = f"stereochemistry is open at {', '.join(left_open)}"
-    if settings.stereo == "error":
-        raise MoleculeError(f"{label(mol)}: {open_at}; write it out, or pass --stereo any|enumerate")
-    isomers = enumerate_stereo(mol)
+    isomers, open_at, notes = by_policy(mol, settings.stereo, label(mol))
     if settings.stereo == "enumerate" or len(isomers) == 1:
-        return isomers, []
+        return isomers, notes
     digest = hashlib.sha256(f"{settings.seed}/{Chem.MolToSmiles(mol)}".encode()).digest()
     chosen = isomers[int.from_bytes(digest[:8], "big") % len(isomers)]
     return [chosen], [f"{label(mol)}: {open_at}; one of {len(isomers)} isomers was made"]

@@ -91,7 +91,7 @@ def relax(
                 once, and its calculator serves all conformers. MMFF94s gives way to UFF where it lacks parameters.
     dielectric: constant of the surroundings, for the methods of `DIELECTRIC`; None is vacuum. MMFF94s divides its
                 electrostatics by it, GFN gets a continuum.
-    deadline:   `time.monotonic()` after which no further conformer is begun.
+    deadline:   `time.monotonic()` after which no further conformer is begun, and those at hand of MMFF94s and UFF end.
     fixed:      atoms that stay where they are.
     Raises:     CannotStart as `check_method`.
     """
@@ -156,7 +156,9 @@ def _judged(mol: Mol, pos: np.ndarray, attempts: list[Attempt]) -> Relaxed:
 def _notes(where: str, attempts: list[Attempt], outcomes: list[str], max_steps: int) -> list[str]:
     """One line for each kind of conformer that is not as it was asked for."""
     late = sum(attempt.late for attempt in attempts)
-    slow = outcomes.count(NOT_CONVERGED) - late
+    cut_short = sum(attempt.cut_short for attempt, outcome in zip(attempts, outcomes, strict=True)
+                    if outcome == NOT_CONVERGED)  # fmt: skip
+    slow = outcomes.count(NOT_CONVERGED) - late - cut_short
     failures = [attempt.failure for attempt in attempts if attempt.failure]
     refused = [outcome.removeprefix(REFUSED) for outcome in outcomes if outcome.startswith(REFUSED)]
     broken = Counter(name for names in refused for name in names.split(", "))
@@ -164,6 +166,7 @@ def _notes(where: str, attempts: list[Attempt], outcomes: list[str], max_steps: 
     of = f"of {len(outcomes)} conformers"
     lines = {
         f"{slow} {of} had not converged after {max_steps} steps": slow,
+        f"{cut_short} {of} had not converged when time was up": cut_short,
         f"{len(refused)} {of} stay unrelaxed, since relaxation broke them ({checks})": len(refused),
         f"{len(failures)} {of} could not be relaxed ({failures[0] if failures else ''})": len(failures),
         f"{late} {of} stay unrelaxed, since time was up": late,

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from confgen.errors import InputError
+from confgen.errors import CannotStart
 
 Denoise = Callable[[Tensor, float], Tensor]
 Draw = Callable[[], Tensor]
@@ -38,7 +38,7 @@ class SamplerSettings:
     num_steps, sigma_min, sigma_max, rho: the schedule, see `schedule.karras_sigmas`.
     s_churn, s_noise, s_tmin, s_tmax:     for `sde`: noise added in a run, its scale, the sigmas where it is added.
     corrector_steps, snr:                 for `langevin`: steps at each level, and the signal-to-noise ratio of a step.
-    Raises InputError if the values make no sense.
+    Raises CannotStart if the values make no sense.
     """
 
     sampler: str = "heun"
@@ -55,13 +55,13 @@ class SamplerSettings:
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
-            raise InputError(f"unknown sampler '{self.sampler}'; choose one of {', '.join(SAMPLERS)}")
+            raise CannotStart(f"unknown sampler '{self.sampler}'; choose one of {', '.join(SAMPLERS)}")
         if self.num_steps < 1:
-            raise InputError(f"{self.num_steps} sampling steps; ask for at least 1")
+            raise CannotStart(f"{self.num_steps} sampling steps; ask for at least 1")
         if not 0 < self.sigma_min <= self.sigma_max < math.inf:
-            raise InputError(f"sigma_min {self.sigma_min} and sigma_max {self.sigma_max}; 0 < sigma_min <= sigma_max")
+            raise CannotStart(f"sigma_min {self.sigma_min} and sigma_max {self.sigma_max}; 0 < sigma_min <= sigma_max")
         if min(self.rho, self.s_noise, self.snr) <= 0 or min(self.s_churn, self.corrector_steps) < 0:
-            raise InputError("rho, s_noise and snr must be above 0, s_churn and corrector_steps not below")
+            raise CannotStart("rho, s_noise and snr must be above 0, s_churn and corrector_steps not below")
 
 
 def keep(vectors: Tensor, pos: Tensor) -> Tensor:

@@ -93,18 +93,37 @@ def k_medoids(
     """
     cost = np.nan_to_num(distance, nan=1e6, posinf=1e6)
     weight = np.ones(len(cost)) if weights is None else np.asarray(weights, dtype=np.float64)
-    chosen = list(fixed)[:count]
-    nearest = cost[chosen].min(axis=0) if chosen else np.full(len(cost), np.inf)
-    while len(chosen) < min(count, len(cost)):
-        sums = np.minimum(cost, nearest) @ weight
-        sums[chosen] = np.inf
-        chosen.append(int(sums.argmin()))
-        nearest = np.minimum(nearest, cost[chosen[-1]])
+    chosen = _greedily(cost, min(count, len(cost)), list(fixed)[:count], weight)
     while len(fixed) < len(chosen) < len(cost):
         place, new, gain = _best_exchange(cost, chosen, len(fixed), weight)
         if gain <= 1e-9 * max(1.0, float(cost[chosen].min(axis=0) @ weight)):
             break
         chosen[place] = new
+    return chosen
+
+
+def _greedily(cost: np.ndarray, count: int, chosen: list[int], weight: np.ndarray) -> list[int]:
+    """The chosen, and what is the best to add to those before it, until there are `count`.
+
+    What one would bring only shrinks as others come in, so that most need not be worked out again each time.
+    Source: Minoux, Optimization Techniques, Springer 1978, 234.
+    """
+    if not chosen and count:
+        chosen = [int((cost @ weight).argmin())]
+    if len(chosen) >= count:
+        return chosen
+    nearest = cost[chosen].min(axis=0)
+    gain = np.maximum(nearest - cost, 0.0) @ weight
+    gain[chosen] = -np.inf
+    known = np.full(len(cost), len(chosen))  # how many were chosen when the gain was worked out
+    while len(chosen) < count:
+        best = int(gain.argmax())
+        if known[best] < len(chosen):
+            gain[best], known[best] = np.maximum(nearest - cost[best], 0.0) @ weight, len(chosen)
+            continue
+        chosen.append(best)
+        gain[best] = -np.inf
+        nearest = np.minimum(nearest, cost[best])
     return chosen
 
 

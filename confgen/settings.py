@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from confgen.calculation import Method
 from confgen.errors import CannotStart, WeightsError
+from confgen.isomers import STEREO_POLICIES
 from confgen.relax import check_method
 from confgen.sampler import SamplerSettings
 from confgen.select import WAYS
@@ -19,7 +20,6 @@ from confgen.template import Template
 START_VALUES = [field.name for field in fields(StartSettings) if field.name != "start"]
 SCORING = "mmff94s"  # energies where a choice needs them and nothing is to be relaxed
 MOST_CONFORMERS = 1_000_000  # of a molecule: they are held in memory
-STEREO_POLICIES = ("any", "enumerate", "error")
 
 
 def _is_whole(value: object) -> bool:
@@ -123,10 +123,11 @@ def default_settings(sampling: dict[str, Any], start: str | None = None) -> Gene
     sampling: `start`, fields of StartSettings after `start_`, and of SamplerSettings; a table named as a
     start holds what differs for it. Raises WeightsError if they are not such settings.
     """
-    chosen = start or sampling.get("start", StartSettings.start)
-    values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | sampling.get(chosen, {})
-    begin = {name: values.pop(f"start_{name}") for name in START_VALUES if f"start_{name}" in values}
     try:
+        chosen = start or sampling.get("start", StartSettings.start)
+        own = sampling.get(chosen, {})
+        values = {key: value for key, value in sampling.items() if key not in ("start", *STARTS)} | own
+        begin = {name: values.pop(f"start_{name}") for name in START_VALUES if f"start_{name}" in values}
         start_settings = StartSettings(start=chosen, **begin)
         return GenerateSettings(sampler=SamplerSettings(**values), start=start_settings)
     except TypeError as error:

@@ -48,6 +48,12 @@ def mapped_smiles(mol: Mol) -> str:
     return _written(numbered, as_tagged=_overlooked(mol))[0]
 
 
+def forget_map_numbers(mol: Mol) -> None:
+    """Takes the map numbers of atoms away, in place: they would make equal atoms differ."""
+    for atom in mol.GetAtoms():
+        atom.SetAtomMapNum(0)
+
+
 def stereo_smiles(mol: Mol) -> str:
     """One SMILES for each stereoisomer, whatever the order of atoms, without hydrogens that it does not need.
 
@@ -55,8 +61,7 @@ def stereo_smiles(mol: Mol) -> str:
     and so are axes, which nobody finds in coordinates.
     """
     bare = Chem.RWMol(Chem.RemoveHs(mol, sanitize=False))
-    for atom in bare.GetAtoms():
-        atom.SetAtomMapNum(0)
+    forget_map_numbers(bare)
     cleaned = Chem.Mol(bare)
     reassign(cleaned)
     smiles = Chem.MolToSmiles(cleaned)

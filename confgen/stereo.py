@@ -171,10 +171,8 @@ def _may_swap(mol: Mol, wanted: StereoElements) -> NDArray[np.bool_]:
 
     Only for these is it worth working out the symmetries.
     """
-    copy = Chem.Mol(
-        mol, True
-    )  # without conformers; ranking wipes the rings of a molecule with stereo groups or elements
-    rank = np.array(Chem.CanonicalRankAtoms(copy, breakTies=False, includeChirality=False))
+    bare = Chem.Mol(mol, True)  # ranking wipes the rings of a molecule with stereo groups or elements
+    rank = np.array(Chem.CanonicalRankAtoms(bare, breakTies=False, includeChirality=False, includeAtomMaps=False))
     shared = np.bincount(rank)[rank] > 1
     around = np.sort(rank[wanted.centres], axis=1)  # a lone pair is the centre again, and no tie
     twins = (np.diff(around, axis=1) == 0).sum(axis=1) > (wanted.centres[:, 4] == wanted.centres[:, 0])

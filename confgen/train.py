@@ -41,7 +41,7 @@ def load_packs(recipe: Recipe, device: torch.device) -> list[Pack]:
     return packs
 
 
-Validate = Callable[[Denoiser], dict[str, float]]
+Validate = Callable[[Denoiser], dict[str, float | None]]
 
 
 def train(
@@ -157,9 +157,10 @@ def _loop(
             if trainer.step % optim.save_every == 0 or last:
                 trainer.save(run)
             if validate is not None and (trainer.step % optim.validate_every == 0 or last):
+                paused = time.monotonic()
                 figures = validate(trainer.averaged())
                 _write(log, {"step": trainer.step, "samples": trainer.samples} | figures)
-                since = time.monotonic()
+                since += time.monotonic() - paused
             if last:
                 return
 

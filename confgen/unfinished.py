@@ -86,9 +86,9 @@ class Unfinished:
             end += len(line) if line.endswith(b"\n") else 0
         if end == 0:
             return False
-        if (difference := _difference(self._parsed(header), self._plan)) is not None:
+        if (changed := difference(self._parsed(header), self._plan)) is not None:
             raise OutputError(
-                f"{self.path}: was begun otherwise ({difference}); give the same command, or --force to begin anew"
+                f"{self.path}: was begun otherwise ({changed}); give the same command, or --force to begin anew"
             )
         self._file.truncate(end)
         self._file.seek(end)
@@ -126,7 +126,7 @@ class Unfinished:
             raise OutputError(f"{self.path}: {reason}; choose another place") from error
 
 
-def _difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     """The first thing in which two plans differ, in words."""
     for key in [*now, *(key for key in before if key not in now)]:
         if before.get(key) != now.get(key):

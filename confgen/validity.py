@@ -68,8 +68,4 @@ def _distances(pos: np.ndarray, pairs: Pairs) -> dict[str, np.ndarray]:
     """Which conformers have a distance out of its limits, (K,) bool for each check of distances."""
     distance = np.linalg.norm(pos[:, pairs.first] - pos[:, pairs.second], axis=2)
     outside = (distance < pairs.lower) | (distance > pairs.upper)
-    return {
-        "bond_lengths": outside[:, pairs.bonded].any(axis=1),
-        "bond_angles": outside[:, pairs.angled].any(axis=1),
-        "clash": outside[:, ~(pairs.bonded | pairs.angled)].any(axis=1),
-    }
+    return {name: outside[:, kind].any(axis=1) for name, kind in pairs.kinds.items()}

@@ -91,10 +91,15 @@ def propose_whole(
             [None if pos is None else pos[own] for pos in known],
             batch_size=settings.batch_size, deadline=deadline, core=among(core, own),
         )  # fmt: skip
-        finished = positions(complete(part, tokens))
+        there = np.isfinite(tokens).all(axis=(1, 2))
+        finished = positions(complete(part, tokens[there]))
         if (large or (relaxed and _is_inorganic(part))) and not settings.keep_invalid:
             finished = eased(part, finished, deadline, among(core, own), settings.dielectric)
-        parts.append(finished if settings.start.start == "input" or core is not None else mended(part, finished))
+        if settings.start.start != "input" and core is None:
+            finished = mended(part, finished)
+        whole_part = np.full((len(seeds), part.GetNumAtoms(), 3), np.nan)
+        whole_part[there] = finished
+        parts.append(whole_part)
     if settings.start.start == "input":
         whole = _on_input(mol, atoms, parts)
         return whole if core is None else superposed(core, whole)

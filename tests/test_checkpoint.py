@@ -77,6 +77,16 @@ def test_loaded_weights_are_ready_to_sample(folder: Path) -> None:
 
 def test_weights_are_named_after_their_folder(folder: Path) -> None:
     assert checkpoint.load(str(folder)).name == "mine"
+    assert checkpoint.load("drugs").name == "drugs"
+
+
+def test_weights_of_a_run_are_named_after_the_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "third" / "weights")
+    assert checkpoint.load(str(tmp_path / "third")).name == "third"
+    monkeypatch.chdir(tmp_path / "third")
+    assert checkpoint.load(".").name == "third"
 
 
 def test_the_hash_is_that_of_the_tensor_file(folder: Path) -> None:

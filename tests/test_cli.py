@@ -24,12 +24,12 @@ from typer.testing import Result
 from confgen import checkpoint
 from confgen.cli.generate import generate
 from confgen.options import PRESETS
-from confgen.propose import STARTS
 from confgen.readers import read_records
 from confgen.relax import METHODS
 from confgen.sampler import SAMPLERS
 from confgen.select import WAYS
 from confgen.settings import STEREO_POLICIES, GenerateSettings
+from confgen.starts import STARTS
 from confgen.version import confgen_version
 from confgen.writer import FORMATS
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen import drafts as module
+from confgen import drafts, whole
 from confgen.checkpoint import Weights
 from confgen.drafts import conformer_seed
 from confgen.errors import MoleculeError
@@ -163,19 +163,19 @@ def test_a_wrong_conformer_is_turned_and_sampled_again_before_it_is_replaced(ora
     mol = read_molecule(ALANINE)
     wrong = oracle(mol, wrong=True)
     generator(wrong, attempts=2).generate(mol)
-    assert wrong.calls == 3 * (SETTINGS.sampler.num_steps + min(SETTINGS.sampler.num_steps, module.SMOOTHING_STEPS))
+    assert wrong.calls == 3 * (SETTINGS.sampler.num_steps + min(SETTINGS.sampler.num_steps, drafts.SMOOTHING_STEPS))
 
 
 def test_only_wrong_conformers_are_sampled_again(oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     mol = read_molecule(ALANINE)
-    asked, true_check = [], module.check
+    asked, true_check = [], drafts.check
     answers = iter([[[], ["clash"], [], []], [[]]])
 
     def fake_check(made: Chem.Mol) -> list[list[str]]:
         asked.append(len(true_check(made)))
         return next(answers)
 
-    monkeypatch.setattr(module, "check", fake_check)
+    monkeypatch.setattr(drafts, "check", fake_check)
     ensemble = generator(oracle(mol)).generate(mol)
     assert asked == [4, 1]
     assert ensemble.checks == [[]] * 4
@@ -193,8 +193,8 @@ def test_conformers_that_nobody_can_make_are_counted_with_the_reason(
 ) -> None:
     mol = read_molecule(ALANINE)
     tries = itertools.chain([1, 0, 1, 0], itertools.repeat(0))
-    true_embed = module.embed_large
-    monkeypatch.setattr(module, "embed_large", lambda *args, **_: true_embed(*args) if next(tries) else [None])
+    true_embed = whole.embed_large
+    monkeypatch.setattr(whole, "embed_large", lambda *args, **_: true_embed(*args) if next(tries) else [None])
     ensemble = generator(oracle(mol, wrong=True)).generate(mol)
     assert ensemble.mol is not None
     assert ensemble.mol.GetNumConformers() == len(ensemble.checks) == len(ensemble.sources) == 2
@@ -206,7 +206,7 @@ def test_no_conformer_at_all_is_a_molecule_error_with_the_reason(
     oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    monkeypatch.setattr(module, "embed_large", lambda *_, **__: [None])
+    monkeypatch.setattr(whole, "embed_large", lambda *_, **__: [None])
     with pytest.raises(MoleculeError, match=r"stereo.*--keep-invalid") as error:
         generator(oracle(mol, wrong=True)).generate(mol)
     assert "\n" not in str(error.value)
@@ -240,7 +240,7 @@ def test_fewer_conformers_than_isomers_are_not_said_to_be_spread_over_all(good: 
 def test_that_there_are_more_isomers_is_said_once(
     good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("confgen.generate.enumerate_stereo", partial(enumerate_stereo, cap=2))
+    monkeypatch.setattr("confgen.isomers.enumerate_stereo", partial(enumerate_stereo, cap=2))
     smiles = "CC(F)C(Cl)Br"
     ensembles = list(good(smiles).generate_many([read_molecule(smiles)], stereo="enumerate", num_confs=1))
     assert len(ensembles) == 2
@@ -273,7 +273,7 @@ def test_an_isomer_that_fails_does_not_take_the_others_with_it(
     true_encode = knows.encode
     bad = next(iter(oracle(first).known))
     monkeypatch.setattr(knows, "encode", lambda graph: (-1 if knows.key(graph) == bad else 1) * true_encode(graph))
-    monkeypatch.setattr(module, "embed_large", lambda *_, **__: [None])
+    monkeypatch.setattr(whole, "embed_large", lambda *_, **__: [None])
     ensembles = list(generator(knows).generate_many([read_molecule(OPEN)], stereo="enumerate"))
     assert [ensemble.error is None for ensemble in ensembles] == [False, True]
 
@@ -342,14 +342,14 @@ def test_a_timeout_keeps_the_conformers_that_are_ready(
     oracle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mol = read_molecule(ALANINE)
-    true_check = module.check
+    true_check = drafts.check
 
     def slow_check(made: Chem.Mol) -> list[list[str]]:
         names = true_check(made)
         time.sleep(0.6)
         return [["clash"], *names[1:]]
 
-    monkeypatch.setattr(module, "check", slow_check)
+    monkeypatch.setattr(drafts, "check", slow_check)
     [ensemble] = generator(oracle(mol)).generate_many([mol], timeout_s=0.5)
     assert ensemble.mol is not None
     assert ensemble.mol.GetNumConformers() == 3

@@ -122,6 +122,7 @@ LAYERS = {
     "evaluation": 6,
     "candidates": 6,
     "inspection": 6,
+    "library": 6,
     "pool": 6,
     "report": 6,
     "reference_entries": 6,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from confgen.errors import InputError
+from confgen.errors import CannotStart
 from confgen.models.geometry import remove_rigid
 from confgen.prior import draw_noise, harmonic_root, laplacian
 from confgen.sampler import SAMPLERS, Denoise, SamplerSettings
@@ -233,5 +233,5 @@ def test_the_last_step_lands_on_the_clean_estimate(name: str) -> None:
     ],
 )
 def test_senseless_settings_are_refused(wrong: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(CannotStart, match=message):
         dataclasses.replace(SETTINGS, **wrong)  # type: ignore[arg-type]

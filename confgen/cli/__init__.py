@@ -1,7 +1,9 @@
-"""The command line: `confgen generate`, `evaluate`, `check`, `train`, `data` and `weights`. It parses, calls, reports.
+"""The command line: `confgen generate`, `library`, `evaluate`, `check`, `train`, `data` and `weights`.
+
+It parses, calls, reports.
 
 Exit codes: 0 all done; 1 a bug, with its traceback; 2 cannot start, or the output cannot be written; 3 finished, but
-some molecules failed; 4 finished, nothing to write; 130 and 143 ended by Ctrl-C and SIGTERM.
+some molecules failed; 4 finished, nothing to write; 129, 130 and 143 ended by SIGHUP, Ctrl-C and SIGTERM.
 What is slow to import (torch, RDKit) is imported inside the commands, so that `--help` answers at once.
 """
 
@@ -16,6 +18,7 @@ from confgen.cli.console import make_forgiving
 from confgen.cli.data import data_app
 from confgen.cli.evaluate import evaluate
 from confgen.cli.generate import generate
+from confgen.cli.library import library
 from confgen.cli.train import train
 from confgen.cli.weights import weights_app
 
@@ -27,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(generate)
+app.command()(library)
 app.command()(evaluate)
 app.command()(check)
 app.command()(train)

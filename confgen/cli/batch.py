@@ -27,17 +27,9 @@ from confgen.writer import Writer
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for; `options` by the names of `confgen.options`."""
+class Generation:
+    """How the user asked for conformers to be made; `options` by the names of `confgen.options`."""
 
-    inputs: Sequence[str]
-    smiles_column: str | None
-    name_column: str | None
-    output: str
-    format: str | None
-    force: bool
-    failed: str | None
-    report: str | None
     weights: str
     device: str
     workers: int | None
@@ -47,6 +39,20 @@ class Request:
     core: str | None
     quiet: bool
     verbose: bool
+
+
+@dataclass(frozen=True)
+class Request(Generation):
+    """What the user asked for."""
+
+    inputs: Sequence[str]
+    smiles_column: str | None
+    name_column: str | None
+    output: str
+    format: str | None
+    force: bool
+    failed: str | None
+    report: str | None
     progress: bool | None
 
 
@@ -81,16 +87,16 @@ def run(request: Request) -> int:
         Journal(request.failed, request.report, force=request.force) as journal,
         Writer(request.output, format=request.format, force=request.force) as writer,
     ):
-        made = _begin(
+        made = begin(
             request, read_records(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
         )
         with closing(made), molecules_bar(quiet=request.quiet, wanted=request.progress) as bar:
             for ensembles in made:
                 for ensemble in ensembles:
-                    finished = _written(ensemble, writer)
+                    finished = written(ensemble, writer)
                     journal.note(finished)
                     tally.add(finished)
-                    _tell(finished, request, bar)
+                    tell(finished, request, bar)
                 bar.update()
     _sum_up(tally, request, time.monotonic() - began)
     if tally.conformers == 0:
@@ -98,7 +104,7 @@ def run(request: Request) -> int:
     return SOME_FAILED if tally.failed else 0
 
 
-def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemble], None, None]:
+def begin(request: Generation, records: Iterator[Record]) -> Generator[list[Ensemble], None, None]:
     """The ensembles to come, with weights loaded and nothing computed.
 
     They alone hold on to the records, whose files are closed with them.
@@ -118,7 +124,7 @@ def _begin(request: Request, records: Iterator[Record]) -> Generator[list[Ensemb
     return generate_parallel(records, request.weights, settings, workers, weights.sha256, threads=threads)
 
 
-def _template(request: Request) -> dict[str, object]:
+def _template(request: Generation) -> dict[str, object]:
     """The option that the template is, if there is one. Raises CannotStart."""
     if request.template is None:
         return {}
@@ -128,7 +134,7 @@ def _template(request: Request) -> dict[str, object]:
     return {"template": template}
 
 
-def _written(ensemble: Ensemble, writer: Writer) -> Ensemble:
+def written(ensemble: Ensemble, writer: Writer) -> Ensemble:
     """The ensemble, written; with the error instead if the format cannot hold it."""
     try:
         writer.write(ensemble)
@@ -137,7 +143,7 @@ def _written(ensemble: Ensemble, writer: Writer) -> Ensemble:
     return ensemble
 
 
-def _tell(ensemble: Ensemble, request: Request, bar: tqdm) -> None:
+def tell(ensemble: Ensemble, request: Generation, bar: tqdm) -> None:
     """The lines on one molecule, above the bar."""
     lines = []
     if ensemble.error is not None:

@@ -42,7 +42,7 @@ def run(request: Request) -> int:
     read = [*request.inputs, *([request.reference] if request.reference else [])]
     refuse_shared_files(read, {"-o": request.output})
     tally, form = Tally(), FORMS[request.outfmt]
-    output = OutputFile(request.output, compress=request.output.endswith(".gz"), force=request.force)
+    output = OutputFile(request.output, force=request.force)
     with rdBase.BlockLogs():
         ask = _asked(request)
         try:

@@ -206,18 +206,12 @@ def generate(
     confgen generate 'C[C@H](N)C(=O)O' -n 20 -o alanine.sdf
     """
     with exits("no output was written"):
-        options = _given(
+        options = settings_of(
             num_confs=num_confs, rms=rms, ewindow=ewindow, select=select, oversample=oversample, stereo=stereo,
             steps=steps, sampler=sampler, start=start, rounds=rounds, sigma=sigma, pool=pool, torsions=torsions,
-            seed=seed, relax=relax, dielectric=dielectric, temperature_k=temperature,
-            keep_invalid=keep_invalid or None, batch_size=batch_size, timeout_s=timeout,
+            seed=seed, relax=relax, dielectric=dielectric, temperature=temperature, keep_invalid=keep_invalid,
+            batch_size=batch_size, timeout=timeout, template=template, core=core, from_conformer=from_conformer,
         )  # fmt: skip
-        if from_conformer:
-            if start not in (None, "input"):
-                raise CannotStart(f"--from-conformer starts from the input's coordinates, --start {start} does not")
-            options["start"] = "input"
-        if core is not None and template is None:
-            raise CannotStart("--core is a part of a --template; give that too")
         if show:
             from confgen.cli.showing import show_options
 
@@ -239,6 +233,22 @@ def generate(
     raise typer.Exit(code)
 
 
-def _given(**options: object) -> dict[str, object]:
-    """The options that the user gave; the others keep the default of the settings they belong to."""
-    return {name: value for name, value in options.items() if value is not None}
+def settings_of(
+    *, template: str | None, core: str | None, from_conformer: bool, keep_invalid: bool, **options: object
+) -> dict[str, object]:
+    """The options that the user gave, by the names of `confgen.options`; the others keep the defaults of the settings.
+
+    Raises: CannotStart for options that contradict each other.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if keep_invalid:
+        given["keep_invalid"] = True
+    if from_conformer:
+        if given.get("start", "input") != "input":
+            raise CannotStart(
+                f"--from-conformer starts from the input's coordinates, --start {given['start']} does not"
+            )
+        given["start"] = "input"
+    if core is not None and template is None:
+        raise CannotStart("--core is a part of a --template; give that too")
+    return given

@@ -49,7 +49,7 @@ def train(
             init=init,
             device=choose_device(device),
             max_minutes=max_minutes,
-            validate=validator(read_recipe(config)),
+            validate=validator(read_recipe(config), say),
             progress=progress,
             tell=say,
         )
