@@ -178,8 +178,10 @@ def repair(
             if proposed is None and number not in done:
                 hopeless.add(number)
             done.add(number)
-            if proposed is not None and not check(with_positions(isomers[number], proposed))[0]:
-                better = _eased(isomers[number], proposed, settings, core, deadline)
+            if proposed is None:
+                continue
+            better = _eased(isomers[number], proposed, settings, core, deadline)
+            if not check(with_positions(isomers[number], better))[0]:
                 drafts.pos[k], drafts.failed[k], drafts.sources[k] = better[0], [], "etkdg"
                 break
 
@@ -187,7 +189,7 @@ def repair(
 def _eased(
     mol: Chem.Mol, pos: np.ndarray, settings: GenerateSettings, core: Core | None, deadline: float | None
 ) -> np.ndarray:
-    """Valid positions (1, N, 3) of distance geometry relaxed by MMFF94s, where starts are, if that leaves them valid.
+    """Positions (1, N, 3) of distance geometry relaxed by MMFF94s, where starts are, if they are valid then.
 
     What the network cannot do is mostly strained (E-cyclooctenes), and what distance geometry makes of that is rough.
     """

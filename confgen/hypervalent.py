@@ -13,7 +13,7 @@ import numpy as np
 from rdkit import Chem, DistanceGeometry
 from rdkit.Chem import Atom, Mol, rdDistGeom
 
-from confgen.ideal import perpendicular
+from confgen.ideal import least_rotations
 from confgen.superpose import rotations
 
 PAIRS = (5, 6)
@@ -122,13 +122,12 @@ def bounds(mol: Mol, found: list[Centre]) -> np.ndarray:
 def mended(mol: Mol, pos: np.ndarray) -> np.ndarray:
     """Positions (K, N, 3) with the neighbours of every centre turned to their ideal places, what hangs on them along.
 
-    The ideal shape is laid on the neighbours as they are. Centres in rings stay, since their angles are not those of
-    the ideal shape. Single bonds that are too short, of which training has shown none, come to their least length.
+    The ideal shape is laid on the neighbours as they are; lengths stay. So do centres in rings, whose angles are not
+    those of the ideal shape.
     """
     pos = pos.copy()
     for centre in centres(mol):
         branches = _branches(mol, centre)
-        _lengthen(mol, pos, centre, branches)
         if len(branches) < len(centre.neighbours):
             continue
         spokes = pos[:, list(centre.neighbours)] - pos[:, [centre.atom]]
@@ -136,10 +135,21 @@ def mended(mol: Mol, pos: np.ndarray) -> np.ndarray:
         ideal = np.broadcast_to(centre.directions, spokes.shape)
         wanted = ideal @ rotations(spokes, ideal)
         for j, branch in enumerate(branches):
-            turns = _turns(spokes[:, j], wanted[:, j])
+            turns = least_rotations(spokes[:, j], wanted[:, j])
             own = pos[:, branch] - pos[:, [centre.atom]]
             pos[:, branch] = np.einsum("kxy,kny->knx", turns, own) + pos[:, [centre.atom]]
     return pos
+
+
+def least_lengths(mol: Mol) -> dict[frozenset[int], float]:
+    """Lengths in angstrom that single bonds of the centres have at least, by their two atoms."""
+    radius, found = Chem.GetPeriodicTable().GetRcovalent, {}
+    for centre in centres(mol):
+        for near in centre.neighbours:
+            if mol.GetBondBetweenAtoms(centre.atom, near).GetBondType() == Chem.BondType.SINGLE:
+                ends = [mol.GetAtomWithIdx(index).GetAtomicNum() for index in (centre.atom, near)]
+                found[frozenset((centre.atom, near))] = LEAST_LENGTH * sum(radius(number) for number in ends)
+    return found
 
 
 def _branches(mol: Mol, centre: Centre) -> list[list[int]]:
@@ -150,35 +160,6 @@ def _branches(mol: Mol, centre: Centre) -> list[list[int]]:
     parts = Chem.GetMolFrags(apart)
     own = [next(part for part in parts if near in part) for near in centre.neighbours]
     return [list(part) for part in dict.fromkeys(own)]
-
-
-def _lengthen(mol: Mol, pos: np.ndarray, centre: Centre, branches: list[list[int]]) -> None:
-    """Moves the branches (see `_branches`) that a single bond too short holds away along it, in place."""
-    table = Chem.GetPeriodicTable()
-    own = table.GetRcovalent(mol.GetAtomWithIdx(centre.atom).GetAtomicNum())
-    for near in centre.neighbours:
-        branch = next(branch for branch in branches if near in branch)
-        bond = mol.GetBondBetweenAtoms(centre.atom, near)
-        if bond.GetBondType() != Chem.BondType.SINGLE or len(set(branch) & set(centre.neighbours)) > 1:
-            continue
-        least = LEAST_LENGTH * (own + table.GetRcovalent(mol.GetAtomWithIdx(near).GetAtomicNum()))
-        spokes = pos[:, near] - pos[:, centre.atom]
-        lengths = np.linalg.norm(spokes, axis=-1, keepdims=True)
-        pos[:, branch] += (spokes * np.maximum(least / np.maximum(lengths, EPS) - 1, 0))[:, None]
-
-
-def _turns(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """The least rotations (K, 3, 3) that bring unit vectors (K, 3) to others.
-
-    Two reflections, the first of the old one to its opposite, the second at right angles to the middle of both.
-    """
-    middle = old + new
-    length = np.linalg.norm(middle, axis=-1, keepdims=True)
-    middle = np.where(length > 1e-6, middle, perpendicular(old))
-    middle = middle / np.maximum(np.linalg.norm(middle, axis=-1, keepdims=True), EPS)
-    one = np.eye(3)
-    turns: np.ndarray = (one - 2 * middle[:, :, None] * middle[:, None]) @ (one - 2 * old[:, :, None] * old[:, None])
-    return turns
 
 
 def _across(first: float, second: float, angle_rad: float) -> float:

@@ -151,3 +151,17 @@ def perpendicular(axis: np.ndarray) -> np.ndarray:
     """Some unit vector across each of (K, 3) unit vectors."""
     helper = np.where(np.abs(axis[:, :1]) < 0.7, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
     return unit(np.cross(axis, helper))
+
+
+def least_rotations(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """The least rotations (K, 3, 3) that bring unit vectors (K, 3) to others.
+
+    Two reflections, the first of the old one to its opposite, the second at right angles to the middle of both.
+    """
+    middle = old + new
+    length = np.linalg.norm(middle, axis=-1, keepdims=True)
+    middle = np.where(length > 1e-6, middle, perpendicular(old))
+    middle = middle / np.maximum(np.linalg.norm(middle, axis=-1, keepdims=True), 1e-9)
+    one = np.eye(3)
+    turns: np.ndarray = (one - 2 * middle[:, :, None] * middle[:, None]) @ (one - 2 * old[:, :, None] * old[:, None])
+    return turns

@@ -15,6 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
 from confgen.errors import MoleculeError
+from confgen.fusions import small_fusions, torsion_above
 from confgen.left_open import OpenElement, choices_for, open_elements, with_choices
 from confgen.relabelling import Relabelling, relabelling, symmetries
 from confgen.stereo import elements, mismatches_at, reassign
@@ -86,7 +87,7 @@ def _isomers(mol: Mol, left_open: list[OpenElement], limit: int) -> list[Mol]:
     """
     free = [element for element in left_open if not element.fused]
     fused = len(free) < len(left_open)
-    atoms_to = symmetries(mol)
+    atoms_to, fusions = symmetries(mol), small_fusions(mol)
     carried: Relabelling | None = None
     seen: set[bytes] = set()
     isomers: list[Mol] = []
@@ -99,7 +100,7 @@ def _isomers(mol: Mol, left_open: list[OpenElement], limit: int) -> list[Mol]:
         if key in seen:
             continue
         seen.add(key)
-        if not fused or _can_be_built(isomer):
+        if not fused or _can_be_built(isomer, fusions):
             isomers.append(_cleaned(isomer, atoms_to))
             misses = 0
         else:
@@ -119,9 +120,12 @@ def _cleaned(isomer: Mol, atoms_to: NDArray[np.int64]) -> Mol:
     return perceived if elements(perceived).names == elements(isomer).names else isomer
 
 
-def _can_be_built(isomer: Mol) -> bool:
+def _can_be_built(isomer: Mol, fusions: list[tuple[int, int, int, int]]) -> bool:
+    """Whether distance geometry can, with what is to be cis in small rings on the same side (see `confgen.fusions`)."""
     built = Chem.Mol(isomer)
     if rdDistGeom.EmbedMolecule(built, maxAttempts=10, randomSeed=7) != 0:
         return False
     pos = built.GetConformer().GetPositions()  # of flat nitrogens distance geometry ignores the hand, hence the mirror
+    if torsion_above(pos[None], fusions)[0]:
+        return False
     return any(not mismatches_at(built, sign * pos[None])[0] for sign in (1, -1))

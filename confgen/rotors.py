@@ -21,6 +21,7 @@ WAGGING_KCAL_MOL_RAD2 = 1.0
 GENERIC_WELL_KCAL_MOL = 0.05
 GENERIC_BARRIER_KCAL_MOL = 1.5
 GENERIC_CHARGE = 0.35
+BORON_BARRIER_KCAL_MOL = 9.0  # of OH in CB(OH)2, turned while all else stays; 9 to 10 by GFN2-xTB
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def _terms(mol: Mol, choices: list[Choice]) -> Terms:
         for i, j in bends:
             for hydrogen in choice.hydrogens:
                 found = properties and properties.GetMMFFTorsionParams(mol, i, j, choice.centre, hydrogen)
-                v1, v2, v3 = found[1:] if found else (0.0, 0.0, _generic_barrier(mol, choice, j))
+                v1, v2, v3 = found[1:] if found else _generic_barriers(mol, choice, j)
                 torsions[i, j, choice.centre, hydrogen] = (v1, v2, v3)
     return Terms(radius, well, COULOMB_KCAL_MOL * np.outer(charge, charge) * scale, torsions)
 
@@ -202,12 +203,19 @@ def _others(mol: Mol, atom: int, excluded: int) -> list[int]:
     return [n.GetIdx() for n in mol.GetAtomWithIdx(atom).GetNeighbors() if n.GetIdx() != excluded]
 
 
-def _generic_barrier(mol: Mol, choice: Choice, anchor: int) -> float:
-    """Threefold barrier shared out over the torsions of a bond, kcal/mol; none unless both ends are sp3."""
+def _generic_barriers(mol: Mol, choice: Choice, anchor: int) -> tuple[float, float, float]:
+    """One-, two- and threefold barriers of each torsion of a bond, kcal/mol.
+
+    Threefold between two atoms that are sp3, twofold to boron with three neighbours, whose empty orbital shares the
+    lone pair of O or N; else none.
+    """
     ends = (mol.GetAtomWithIdx(choice.centre), mol.GetAtomWithIdx(anchor))
+    torsions = max(1, len(choice.hydrogens) * (ends[1].GetDegree() - 1))
+    if ends[1].GetAtomicNum() == 5 and ends[1].GetDegree() == 3 and ends[0].GetAtomicNum() in (7, 8):
+        return 0.0, BORON_BARRIER_KCAL_MOL / torsions, 0.0
     if any(end.GetHybridization() != Chem.HybridizationType.SP3 for end in ends):
-        return 0.0
-    return GENERIC_BARRIER_KCAL_MOL / max(1, len(choice.hydrogens) * (ends[1].GetDegree() - 1))
+        return 0.0, 0.0, 0.0
+    return 0.0, 0.0, GENERIC_BARRIER_KCAL_MOL / torsions
 
 
 def _generic_pairs(mol: Mol) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from confgen.starts import no_coordinates
 
 MAX_ROUNDS = 4
 LEAST_GAIN = 0.1  # share of a further round's conformers that must be new and distinct, or it is the last
+TRIES_WITHOUT_ANY = 2  # further rounds where the first gave nothing: in crowded molecules some seeds fail
 FEWEST_AGAIN = 10  # conformers of a further round: one or two would seldom be new
 MOST_AGAIN = 4  # for each that there is, in a further round: where many gave few, there are not many others
 ANOTHER_ROUND = -2  # in the place of an attempt, so that the seeds of later rounds are no others'
@@ -107,7 +108,11 @@ def make(task: Task, count: int) -> tuple[Ready, Account]:
             account.choice = _chosen(task.mol, ready, count, settings)
         missing = count - len(account.choice.kept)
         gained = len(account.choice.kept) - found
-        if missing <= 0 or account.out_of_time or gained < (LEAST_GAIN * wanted if number else 1):
+        if missing <= 0 or account.out_of_time:
+            break
+        if not account.choice.kept and number < TRIES_WITHOUT_ANY:
+            continue
+        if gained < (LEAST_GAIN * wanted if number else 1):
             break
         most = max(FEWEST_AGAIN, MOST_AGAIN * len(account.choice.kept))
         wanted = max(FEWEST_AGAIN, math.ceil(min(missing, most) * settings.oversample))

@@ -6,13 +6,13 @@ Positions are (K, N, 3) angstrom and finite; every answer is (K,) bool, True for
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
+from confgen.fusions import trans_fused
 from confgen.hypervalent import lone_pairs
 
 # Thresholds; the first from PoseBusters (doi 10.1039/D3SC04185A), the others measured on the DFT references of OpenFF,
@@ -26,14 +26,6 @@ TETRAHEDRAL = 0.20  # smallest of the four volumes between the bonds of an atom,
 CIS_BELOW_DEG = 120.0  # torsion about a bond that its ring keeps cis; references reach 110
 CROWDED_DEG = 70.0  # angle between two of five or six bonds of an atom; minima of GFN2-xTB have 79 (IF5)
 OPPOSITE_DEG = 140.0  # angle between bonds on opposite sides of an atom with lone pairs; GFN2-xTB has 155 (IF3)
-
-OPEN_DEG = 142.0  # angle at a carbon with three neighbours outside rings; references reach 137
-# Angstrom, below which no bond of these is: C=O, C=N, C=C of a carbon with three neighbours, and single and aromatic
-# bonds among C, N and O. References have 1.17, 1.23, 1.29 and 1.24.
-SHORTEST = {8: 1.15, 7: 1.19, 6: 1.24}
-SHORTEST_OTHER = 1.20
-HEAVIER = (14, 15, 16, 17, 34, 35, 53)
-SHORTEST_HEAVIER = 0.79  # of the sum of covalent radii, for bonds of these; references reach 0.83
 
 C_C_DOUBLE_BOND = Chem.MolFromSmarts("[C;X3;^2](*)(*)=[C;X3;^2](*)(*)")  # as in PoseBusters
 E_STRAINED_UP_TO = 11  # atoms of a ring in which E is more strained than Z
@@ -126,49 +118,6 @@ def centre_flattened(mol: Mol, pos: np.ndarray) -> np.ndarray:
     return _any((hand * volumes / IDEAL_VOLUME).min(axis=-1) < TETRAHEDRAL)
 
 
-def bond_squashed(mol: Mol, pos: np.ndarray) -> np.ndarray:
-    """Some bond among C, N and O, or to what is heavier, is shorter than any, or an angle at a carbon of a chain with
-    three neighbours is open.
-
-    So it is where an estimate lies between two places that an atom may take: of the O of an aldehyde, which a step of
-    the network may bring to the middle of the two.
-    """
-    bonds, least = [], []
-    radius = Chem.GetPeriodicTable().GetRcovalent
-    for bond in mol.GetBonds():
-        ends = bond.GetBeginAtom(), bond.GetEndAtom()
-        elements = [end.GetAtomicNum() for end in ends]
-        if any(number in HEAVIER for number in elements) and 1 not in elements:
-            bonds.append([end.GetIdx() for end in ends])
-            least.append(SHORTEST_HEAVIER * sum(radius(number) for number in elements))
-        elif any(number not in SHORTEST for number in elements):
-            continue
-        elif bond.GetBondType() in (Chem.BondType.SINGLE, Chem.BondType.AROMATIC):
-            bonds.append([end.GetIdx() for end in ends])
-            least.append(SHORTEST_OTHER)
-        elif bond.GetBondType() == Chem.BondType.DOUBLE and any(_is_trigonal(end) for end in ends):
-            other = ends[1] if _is_trigonal(ends[0]) else ends[0]
-            bonds.append([end.GetIdx() for end in ends])
-            least.append(SHORTEST[other.GetAtomicNum()])
-    at = np.array(bonds, dtype=int).reshape(-1, 2)
-    short = np.linalg.norm(pos[:, at[:, 0]] - pos[:, at[:, 1]], axis=-1) < np.array(least)
-    angles = [
-        [first.GetIdx(), atom.GetIdx(), second.GetIdx()]
-        for atom in mol.GetAtoms()
-        if _is_trigonal(atom) and not atom.IsInRing()
-        for first, second in itertools.combinations(atom.GetNeighbors(), 2)
-    ]
-    at = np.array(angles, dtype=int).reshape(-1, 3)
-    spokes = pos[:, at[:, [0, 2]]] - pos[:, at[:, [1]]]
-    spokes = spokes / np.maximum(np.linalg.norm(spokes, axis=-1, keepdims=True), 1e-9)
-    wide = (spokes[:, :, 0] * spokes[:, :, 1]).sum(axis=-1) < np.cos(np.deg2rad(OPEN_DEG))
-    return _any(np.concatenate((short, wide), axis=1))
-
-
-def _is_trigonal(atom: Chem.Atom) -> bool:
-    return bool(atom.GetAtomicNum() == 6 and atom.GetTotalDegree() == 3)
-
-
 def centre_crowded(mol: Mol, pos: np.ndarray) -> np.ndarray:
     """Two bonds of an atom with five or six lie too close, or lone pairs do not keep enough bonds opposite each other.
 
@@ -200,7 +149,7 @@ def centre_crowded(mol: Mol, pos: np.ndarray) -> np.ndarray:
 
 
 def ring_trans(mol: Mol, pos: np.ndarray) -> np.ndarray:
-    """Some amide, ester or double bond is trans inside a ring too small for it."""
+    """Some amide, ester or double bond is trans inside a ring too small for it, or a ring of three trans on another."""
     torsions = []
     for pattern, largest in CIS_IN_RING:
         ends = {frozenset((m[0], m[-1])) for m in mol.GetSubstructMatches(pattern)} if pattern else set()
@@ -216,7 +165,8 @@ def ring_trans(mol: Mol, pos: np.ndarray) -> np.ndarray:
     m, n = np.cross(before, axis), np.cross(axis, after)
     lengths = np.linalg.norm(m, axis=-1) * np.linalg.norm(n, axis=-1)
     cosine = (m * n).sum(axis=-1) / np.maximum(lengths, 1e-9)
-    return _any(cosine < np.cos(np.deg2rad(CIS_BELOW_DEG)))
+    trans: np.ndarray = _any(cosine < np.cos(np.deg2rad(CIS_BELOW_DEG))) | trans_fused(mol, pos)
+    return trans
 
 
 def _rings(mol: Mol) -> list[list[int]]:

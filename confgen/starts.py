@@ -16,6 +16,7 @@ from rdkit import Chem
 from confgen.distinct import distances
 from confgen.embed import embed_core
 from confgen.errors import CannotStart, MoleculeError, NoStart
+from confgen.fusions import trans_fused
 from confgen.joining import LARGE as JOINED
 from confgen.joining import embed_large
 from confgen.minima import Covering, covering
@@ -193,8 +194,9 @@ def _candidates(
             now = time.monotonic()
             half = now + (deadline - now) / 2
             found += embedded(mol, range(seed + count, seed + most), half, core, relaxed=relaxed)
-    found = [pos for pos in found if pos is not None]
-    return np.array(found).reshape(-1, mol.GetNumAtoms(), 3)
+    known = np.array([pos for pos in found if pos is not None]).reshape(-1, mol.GetNumAtoms(), 3)
+    trans = trans_fused(mol, known)
+    return known[~trans] if relaxed and not trans.all() else known
 
 
 def _medoids(mol: Chem.Mol, pos: np.ndarray, count: int) -> np.ndarray:

@@ -11,7 +11,9 @@ from rdkit.Chem import Mol
 
 from confgen import shapes
 from confgen.contacts import LIMITS, Limits, Pairs, atom_pairs, torn
+from confgen.cumulenes import allene_flattened
 from confgen.molecule import positions
+from confgen.squashed import squashed
 from confgen.stereo import mismatches_all
 
 # Every check, in the order of reports. `finite` fails alone: nothing else can be said of such a conformer.
@@ -24,17 +26,19 @@ CHECKS = {
     "aromatic_flat": "aromatic rings are flat",
     "double_bond_flat": "C=C and its neighbours are flat",
     "ring_pucker": "saturated six-membered rings are not flat",
-    "squashed": "no bond of C, N and O is shorter than any, no angle at a trigonal carbon of a chain opens",
+    "allene": "the ends of an allene stand at right angles",
+    "squashed": "no bond is shorter, and no angle of a chain more open, than in any molecule",
     "tetrahedral": "atoms with four neighbours lie amid them",
     "hypervalent": "five or six bonds of an atom keep apart, and lone pairs keep others opposite",
-    "ring_cis": "no trans amide, ester or double bond in a small ring",
+    "ring_cis": "no trans amide, ester or double bond in a small ring, no trans fusion to one of three",
     "stereo": "centres and double bonds are as asked",
 }
 SHAPES = {
     "aromatic_flat": shapes.aromatic_bent,
     "double_bond_flat": shapes.double_bond_bent,
     "ring_pucker": shapes.ring_flattened,
-    "squashed": shapes.bond_squashed,
+    "allene": allene_flattened,
+    "squashed": squashed,
     "tetrahedral": shapes.centre_flattened,
     "hypervalent": shapes.centre_crowded,
     "ring_cis": shapes.ring_trans,

@@ -11,11 +11,13 @@ from rdkit.Chem import rdForceFieldHelpers
 
 from confgen.assemble import assemble
 from confgen.checkpoint import Weights
+from confgen.cumulenes import unfolded
 from confgen.embed import embed_core
 from confgen.flexibility import LARGE_RING
 from confgen.hydrogens import complete
 from confgen.hypervalent import mended
 from confgen.joining import embed_large
+from confgen.lengths import corrected
 from confgen.minima import Covering, eased
 from confgen.molecule import fragments, is_token, positions
 from confgen.propose import propose
@@ -96,7 +98,7 @@ def propose_whole(
         if (large or (relaxed and _is_inorganic(part))) and not settings.keep_invalid:
             finished = eased(part, finished, deadline, among(core, own), settings.dielectric)
         if settings.start.start != "input" and core is None:
-            finished = mended(part, finished)
+            finished = unfolded(part, mended(part, corrected(part, finished)))
         whole_part = np.full((len(seeds), part.GetNumAtoms(), 3), np.nan)
         whole_part[there] = finished
         parts.append(whole_part)

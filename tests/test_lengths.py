@@ -1,0 +1,66 @@
+"""Promises of `confgen.lengths`: bonds that training hardly shows come to their lengths, and all else stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from confgen.embed import embed
+from confgen.lengths import corrected
+from confgen.molecule import read_molecule
+
+
+def lengths(mol: Chem.Mol, pos: np.ndarray, pattern: str) -> list[float]:
+    matches = mol.GetSubstructMatches(Chem.MolFromSmarts(pattern))
+    return [float(np.linalg.norm(pos[match[0]] - pos[match[1]])) for match in matches]
+
+
+@pytest.mark.parametrize(("smiles", "pattern", "length"), [
+    ("OB(O)c1ccccc1", "[#5]-[#8]", 1.37), ("CC1(C)OB(c2ccccc2)OC1(C)C", "[#5]-[#8]", 1.37),
+    ("CC1(C)OB(c2ccccc2)OC1(C)C", "[#5]-[#6]", 1.56), ("CC(C)(C)[Si](C)(C)OCC", "[Si]-[#8]", 1.64),
+    ("C[Si](C)(C)Cl", "[Si]-Cl", 2.06), ("CCS(=O)(=O)[O-]", "S~[OX1]", 1.46), ("CC(=O)[O-]", "C~[OX1]", 1.26),
+    ("C[N+](=O)[O-]", "N~[OX1]", 1.23), ("CP(C)(C)=O", "P=O", 1.49),
+])  # fmt: skip
+def test_bonds_come_to_their_lengths_and_others_stay(smiles: str, pattern: str, length: float) -> None:
+    mol = read_molecule(smiles)
+    pos = np.array(embed(mol, [1, 2]))
+    rough = pos * 1.04
+    after = corrected(mol, rough)
+    own = {frozenset(match[:2]) for match in mol.GetSubstructMatches(Chem.MolFromSmarts(pattern), uniquify=False)}
+    for now in after:
+        assert lengths(mol, now, pattern) == pytest.approx([length] * len(own), abs=0.012)
+    carbons = Chem.MolFromSmarts("[#6]~[#6]")
+    for one, other in mol.GetSubstructMatches(carbons):
+        kept = [np.linalg.norm(p[:, one] - p[:, other], axis=-1) for p in (rough, after)]
+        np.testing.assert_allclose(kept[0], kept[1], atol=0.012)
+
+
+def test_angles_stay() -> None:
+    mol = read_molecule("CC1(C)OB(c2ccccc2)OC1(C)C")
+    [rough] = np.array(embed(mol, [1])) * 1.05
+    [after] = corrected(mol, rough[None])
+    for one, at, other in mol.GetSubstructMatches(Chem.MolFromSmarts("*~*~*")):
+        arms = [(p[one] - p[at], p[other] - p[at]) for p in (rough, after)]
+        found = [np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))) for a, b in arms]
+        assert found[0] == pytest.approx(found[1], abs=4.0)
+
+
+def test_single_bonds_of_hypervalent_centres_in_rings_are_not_too_short() -> None:
+    mol = read_molecule("CC(=O)OI1(OC(C)=O)(OC(C)=O)OC(=O)c2ccccc12")
+    [rough] = np.array(embed(mol, [1])) * 0.9
+    [after] = corrected(mol, rough[None])
+    assert min(lengths(mol, after, "I-[#8]")) > 1.93
+
+
+@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)NC", "c1ccccc1"])
+def test_ordinary_molecules_are_left_alone(smiles: str) -> None:
+    mol = read_molecule(smiles)
+    pos = np.array(embed(mol, [1])) * 1.05
+    assert corrected(mol, pos) is pos
+
+
+def test_what_is_near_stays() -> None:
+    mol = read_molecule("CC(=O)[O-]")
+    pos = corrected(mol, np.array(embed(mol, [1])) * 1.05)
+    np.testing.assert_array_equal(corrected(mol, pos), pos)
