@@ -18,6 +18,7 @@ import pytest
 from ensembles import molecule
 from rdkit import Chem
 
+from confgen.cli.tables import tables
 from confgen.report import report_html
 from confgen.report.charts import ticks
 from confgen.report.data import WORST, flat_view, structure
@@ -273,3 +274,18 @@ def test_all_assets_go_into_the_package() -> None:
 
 def test_nothing_is_called_right_where_nothing_was_scored() -> None:
     assert "Every scored conformer" not in Page(report_html([evaluation([failure("gone")])])).text
+
+
+def test_stereo_and_validity_are_the_means_of_the_printed_table() -> None:
+    many = scores("many", number=1, num_generated=40, precision=np.full(40, 0.4), right_stereo=40, valid=40)
+    one = evaluation([scores(right_stereo=1, valid=2), many, failure("gone", number=2)])
+    html = report_html([one])
+    row = next(table.rows[0] for table in tables([one]) if "stereo %" in table.header)
+    assert row[3:5] == ["62.5", "75.0"]
+    for name, median in (("Stereo as asked", "62.5"), ("Valid", "75.0")):
+        cells = re.search(rf"<tr><th scope=\"row\">{name} .*?</tr>", html)
+        assert cells is not None
+        assert "failures left out" in cells[0]
+        assert re.findall(r"<td>(?:<b>)?(.*?)(?:\N{NO-BREAK SPACE}%</b>)?</td>", cells[0]) == [
+            median, f"{float(median) * 2 - 100:.1f} to 100.0", median
+        ]  # fmt: skip

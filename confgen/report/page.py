@@ -128,9 +128,9 @@ def _summary(evaluations: Sequence[Evaluation]) -> str:
     return (
         warning + tables.summary_table(evaluations) + '<p class="note">Means over molecules; below each, the 95% '
         "interval of the mean (bootstrap over molecules) and the median. A failed molecule covers nothing; AMR, "
-        "diversity and duplicates are over the molecules that have them. Recall asks of each reference how near the "
-        "nearest generated conformer is, precision the reverse. Bold: the best mean, whether or not the intervals part "
-        "it from the others.</p>"
+        "stereo, validity, diversity and duplicates are over the molecules that have them. Recall asks of each "
+        "reference how near the nearest generated conformer is, precision the reverse. Bold: the best mean, whether "
+        "or not the intervals part it from the others.</p>"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from confgen.report.charts import swatch
@@ -14,16 +14,16 @@ LISTED = 500  # lines of one method in one list; the rest is counted
 BOUNDED = "too many symmetries to try them all: its RMSDs are upper bounds"
 NOTHING = "\N{EN DASH}"
 UNIT = "\N{NO-BREAK SPACE}%"
-OF_CONFORMERS = "<small>share of conformers</small>"
+OF_CONFORMERS = "share of a molecule's conformers"
 Cells = Sequence[str]
 Row = tuple[str, list[list[str]]]  # what is measured, and for each method: value, interval or note, median
 
 
-def table(head: Cells, rows: Iterable[Cells], caption: str, *, scope: str = "row") -> str:
+def table(head: Cells, rows: Iterable[Cells], caption: str) -> str:
     """A table of ready HTML cells, its first column a header of the row."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(
-        f'<tr><th scope="{scope}">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
         for first, *rest in rows
     )
     return (
@@ -143,12 +143,13 @@ def _coverage_name(side: str, key: str, addition: str = "") -> str:
 def _summary_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
     zero = [summarise(one) for one in evaluations]
     success = [summarise(one, failures_as_zero=False) for one in evaluations]
+    failed = any(_failed(one) for one in evaluations)
     rows = [("Molecules scored", [_scored(one) for one in evaluations])]
     rows.append(("Conformers scored", [_confs(one) for one in evaluations]))
     for letter, side in (("r", "Recall"), ("p", "Precision")):
         keys = _keys(zero, f"cov_{letter}@")
         rows += [(_coverage_name(side, key), _statistics(zero, key, percent=True)) for key in keys]
-        if any(_failed(one) for one in evaluations):
+        if failed:
             key = f"cov_{letter}@{evaluations[0].protocol.main:g}"
             rows.append((_coverage_name(side, key, ", failures left out"), _statistics(success, key, percent=True)))
         rows.append(
@@ -157,8 +158,9 @@ def _summary_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
     key = f"boltzmann_cov_r@{evaluations[0].protocol.main:g}"
     if any(key in one for one in zero):
         rows.append((_coverage_name("Boltzmann-weighted recall", key), _statistics(zero, key, percent=True)))
-    rows.append((f"Stereo as asked {OF_CONFORMERS}", [_share(one, lambda m: m.right_stereo) for one in evaluations]))
-    rows.append((f"Valid {OF_CONFORMERS}", [_share(one, lambda m: m.valid) for one in evaluations]))
+    share = f"<small>{OF_CONFORMERS}{', failures left out' if failed else ''}</small>"
+    rows.append((f"Stereo as asked {share}", _statistics(success, "stereo", percent=True)))
+    rows.append((f"Valid {share}", _statistics(success, "valid", percent=True)))
     rows.append(("Diversity <small>mean pairwise RMSD, Å</small>", _statistics(zero, "diversity", best=False)))
     name = "Duplicates <small>within 0.1 Å of an earlier one</small>"
     rows.append((name, _statistics(zero, "duplicates", percent=True, lower=True)))
@@ -213,14 +215,3 @@ def _scored(evaluation: Evaluation) -> list[str]:
 def _confs(evaluation: Evaluation) -> list[str]:
     generated = sum(one.num_generated for one in evaluation.molecules)
     return [f"{generated:,}", f"for {sum(one.num_references for one in evaluation.molecules):,} references"]
-
-
-def _share(evaluation: Evaluation, count: Callable[[MoleculeScores], int]) -> list[str]:
-    total = sum(one.num_generated for one in evaluation.molecules)
-    good = sum(count(one) for one in evaluation.molecules)
-    if not total:
-        return [NOTHING]
-    return [
-        f"<b>{100 * good / total:.2f}{UNIT}</b>",
-        *([f'<em class="bad">{total - good:,} not</em>'] if good < total else []),
-    ]
