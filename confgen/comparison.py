@@ -109,6 +109,7 @@ def _on_reference(made: Mol, reference: Mol, most: int) -> tuple[Mol, str]:
 def _bare(mol: Mol) -> Mol:
     """A copy without hydrogens, unless nothing would be left."""
     bare = Chem.RemoveAllHs(mol, sanitize=False) if mol.GetNumHeavyAtoms() else Chem.Mol(mol)
+    bare.UpdatePropertyCache(strict=False)  # or RDKit's pattern of rotatable bonds finds no hydrogens on a CH3
     Chem.GetSymmSSSR(bare)
     return bare
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ensembles import Ensemble
 from rdkit import Chem
-from rdkit.Chem import rdMolAlign
+from rdkit.Chem import rdMolAlign, rdMolDescriptors
 
 import confgen
 from confgen.comparison import compare
@@ -288,3 +288,22 @@ def test_the_validation_ensembles_score_perfectly_against_themselves() -> None:
     references = list(read_ensembles(path))
     made = [replace(shuffled(one, seed), name=f"x{seed}") for seed, one in enumerate(references)][::-1]
     assert perfect(evaluate(made, references))
+
+
+@pytest.mark.parametrize(
+    ("smiles", "count"),
+    [
+        ("CC(C)(C)CCC(C)(C)C", 1),
+        ("CC(C)(C)OC(=O)NCc1ccccc1", 2),
+        ("C[Si](C)(C)CCS(C)(=O)=O", 3),
+        ("FC(F)(F)CCC(F)(F)F", 1),
+        ("C[N+](C)(C)CCO", 2),
+        ("CCCCO", 2),
+        ("[H][H]", 0),
+    ],
+)
+def test_rotatable_bonds_are_those_that_rdkit_counts_without_hydrogens(smiles: str, count: int) -> None:
+    mol = read_molecule(smiles)
+    mol = with_positions(mol, np.zeros((1, mol.GetNumAtoms(), 3)))
+    known = compare(None, ensemble(mol), ALL)
+    assert known.rotatable_bonds == count == rdMolDescriptors.CalcNumRotatableBonds(Chem.MolFromSmiles(smiles))
