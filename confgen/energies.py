@@ -12,14 +12,30 @@ from confgen.boltzmann import boltzmann_weights
 Numbers = Sequence[float | None]
 
 
-def objection(values: Numbers | None, count: int, what: str) -> str:
-    """Why the numbers of a file are of no use, as a note; "" if they are, or there are none."""
+def objections(where: str, count: int, energies: Numbers | None, weights: Numbers | None) -> tuple[str, ...]:
+    """A note on energies, and one on Boltzmann weights, that are of no use. where: the molecule, for messages."""
+    found = _objection(energies, count, "energies"), _objection(weights, count, "weights", positive=True)
+    return tuple(f"{where}: {reason}" for reason in found if reason)
+
+
+def _objection(values: Numbers | None, count: int, what: str, *, positive: bool = False) -> str:
+    """Why the numbers of a file are of no use; "" if they are, or there are none. positive: as weights are."""
     if not values:
         return ""
     if len(values) != count:
         return f"its {what} are left out: there are {len(values)} for {count} conformers"
     lacking = [number for number, value in enumerate(values, start=1) if value is None or not math.isfinite(value)]
-    return f"its {what} are left out: that of conformer {lacking[0]} is not a finite number" if lacking else ""
+    if lacking:
+        return f"its {what} are left out: that of conformer {lacking[0]} is not a finite number"
+    known = [value or 0.0 for value in values]
+    if positive and min(known) < 0:
+        return f"its {what} are left out: that of conformer {known.index(min(known)) + 1} is negative"
+    return f"its {what} are left out: all of them are 0" if positive and not sum(known) else ""
+
+
+def unless_unknown(values: Numbers | None) -> Numbers | None:
+    """The numbers of confgen, None if it left one out, which is how it says that it does not know it."""
+    return None if values and None in values else values
 
 
 def complete(values: Numbers | None, count: int) -> list[float] | None:

@@ -13,14 +13,13 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
-from confgen.energies import Numbers, complete, normalised, objection, relative
+from confgen.energies import complete, normalised, objections, relative, unless_unknown
 from confgen.errors import InputError, MoleculeError
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, with_positions
 from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
-from confgen.record_tags import VERSION_TAG
 from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
 from confgen.tags import set_tags
@@ -122,9 +121,10 @@ def _from_json(line: str, origin: str) -> ConformerSet:
         mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
         pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
         told = row.get("energies_kcal_mol")
-        notes = () if told and None in told else _notes(label(mol), len(pos), told)  # null is how confgen says unknown
+        shares = row.get("boltzmann_weights")
+        notes = objections(label(mol), len(pos), unless_unknown(told), unless_unknown(shares))
         energies = relative(complete(told, len(pos)))
-        weights = normalised(complete(row.get("boltzmann_weights"), len(pos)), energies)
+        weights = normalised(complete(shares, len(pos)), energies)
         _set_tags(mol, row.get("tags"))
         making = _making({key: row.get(key) for key in OPTIONAL} | {"energy_method": row.get("energy_methods")})
     except MoleculeError as error:
@@ -142,16 +142,17 @@ def _from_groups(groups: Iterator[Group]) -> Iterator[ConformerSet]:
             yield ConformerSet(group.name, group.origin, None, error=group.error)
             continue
         mol = with_positions(group.mol, np.stack(group.positions))
-        told = group.numbers("relative_energy_kcal_mol") or group.numbers("energy_kcal_mol")
-        notes = _notes(f"{group.origin} '{group.name}'", len(group.positions), told)
+        told, shares, count = group.energies(), group.numbers("boltzmann_weight"), len(group.positions)
         energies = relative(told)
-        weights = normalised(group.numbers("boltzmann_weight"), energies)
+        weights = normalised(complete(shares, count), energies)
+        doubted = [unless_unknown(values) if group.is_own else values for values in (told, shares)]
+        notes = objections(f"{group.origin} '{group.name}'", count, *doubted)
         yield ConformerSet(group.name, group.origin, mol, energies, weights, notes=notes, making=_making_of(group))
 
 
 def _making_of(group: Group) -> Making | None:
     """What the records of a molecule agree on, if confgen wrote them."""
-    if any(VERSION_TAG not in tags for tags in group.tags):
+    if not group.is_own:
         return None
     told: dict[str, Any] = {"theory": None}
     for tag in ("energy_method", "seed", "weights"):
@@ -190,7 +191,7 @@ def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:
     _set_tags(mol, told["tags"])
     energies = relative(complete(told["energies"], count))
     weights = normalised(complete(told["boltzmann_weight"], count), energies)
-    notes = _notes(label(mol), count, told["energies"])
+    notes = objections(label(mol), count, told["energies"], unless_unknown(told["boltzmann_weight"]))
     mol = with_positions(mol, pos.reshape(count, num_atoms, 3))
     return ConformerSet(
         name or row["smiles"].as_py(), origin, mol, energies, weights, notes=notes, making=_making(told)
@@ -206,12 +207,6 @@ def _making(told: dict[str, Any]) -> Making:
     texts["energy_method"] = methods[0] if methods and all(method == methods[0] for method in methods) else ""
     seed = told["seed"] if isinstance(told["seed"], int) and abs(told["seed"]) < 2**63 else 0
     return Making(seed=seed, **{key: text for key, text in texts.items() if isinstance(text, str)})
-
-
-def _notes(where: str, count: int, energies: Numbers | None) -> tuple[str, ...]:
-    """One on energies that are of no use, if so."""
-    reason = objection(energies, count, "energies")
-    return (f"{where}: {reason}",) if reason else ()
 
 
 def _set_tags(mol: Mol, tags: object) -> None:

@@ -5,6 +5,7 @@ Most records of a molecule differ in their coordinates alone; of these nothing e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,11 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.axes import renumbered
+from confgen.energies import relative
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
 from confgen.molecule import from_molblock, from_smiles, positions
-from confgen.record_tags import SMILES_TAG, kept_tags
+from confgen.record_tags import SMILES_TAG, VERSION_TAG, kept_tags
 from confgen.splitting import sdf_blocks
 from confgen.tags import sd_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
@@ -46,12 +48,28 @@ class Group:
     error: MoleculeError | None = None
     count: int = 1
 
-    def numbers(self, tag: str) -> list[float] | None:
-        """The value of a tag in each record; None unless all have a number there."""
-        try:
-            return [float(tags[tag]) for tags in self.tags]
-        except (KeyError, ValueError):
-            return None
+    def numbers(self, tag: str) -> list[float | None] | None:
+        """The value of a tag in each record, nan where it is no number; None where, or if nowhere, there is one."""
+        texts = [tags.get(tag) for tags in self.tags]
+        return None if set(texts) == {None} else [None if text is None else _number(text) for text in texts]
+
+    def energies(self) -> list[float | None] | None:
+        """Those of one of the two tags, the one that has all of them if there is one."""
+        found = [self.numbers(tag) for tag in ("relative_energy_kcal_mol", "energy_kcal_mol")]
+        known = [values for values in found if values]
+        return next((values for values in known if relative(values) is not None), known[0] if known else None)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether confgen wrote the records."""
+        return all(VERSION_TAG in tags for tags in self.tags)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def sdf_groups(path: Path) -> Iterator[Group]:

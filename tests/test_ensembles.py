@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,15 @@ from confgen.stereo import elements, mismatches_all
 Embed = Callable[..., Chem.Mol]
 
 
-def sdf_text(mol: Chem.Mol, title: str, tags: dict[str, list[str]] | None = None, kekulize: bool = True) -> str:
-    """A record for each conformer; tags have a value for each."""
+def sdf_text(
+    mol: Chem.Mol, title: str, tags: Mapping[str, Sequence[str | None]] | None = None, kekulize: bool = True
+) -> str:
+    """A record for each conformer; tags have a value for each, None where a record lacks it."""
     mol, records = Chem.Mol(mol), []
     mol.SetProp("_Name", title)
     for number, conformer in enumerate(mol.GetConformers()):
-        data = "".join(f">  <{tag}>\n{values[number]}\n\n" for tag, values in (tags or {}).items())
+        own = {tag: values[number] for tag, values in (tags or {}).items()}
+        data = "".join(f">  <{tag}>\n{value}\n\n" for tag, value in own.items() if value is not None)
         records.append(Chem.MolToMolBlock(mol, confId=conformer.GetId(), kekulize=kekulize) + data + "$$$$\n")
     return "".join(records)
 
@@ -112,6 +115,30 @@ def test_energies_and_weights_come_from_the_tags_of_confgen(tmp_path: Path, alco
     (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags))
     np.testing.assert_allclose(found.energies, [0.0, 1.0, 0.5])
     np.testing.assert_allclose(found.weights, [0.625, 0.25, 0.125])
+
+
+@pytest.mark.parametrize(
+    ("tags", "what", "said"),
+    [
+        ({"energy_kcal_mol": ["0.0", "n/a", "1.0"]}, "energies", "that of conformer 2 is not a finite number"),
+        ({"energy_kcal_mol": ["0.0", "1.0", None]}, "energies", "that of conformer 3 is not a finite number"),
+        ({"boltzmann_weight": ["0.5", "0.7", "-0.2"]}, "weights", "that of conformer 3 is negative"),
+        ({"boltzmann_weight": ["0.0", "0.0", "0.0"]}, "weights", "all of them are 0"),
+        ({"boltzmann_weight": ["0.5", "", "0.5"]}, "weights", "that of conformer 2 is not a finite number"),
+    ],
+)
+def test_tags_of_no_use_are_left_out_and_named(
+    tmp_path: Path, alcohol: Chem.Mol, tags: dict[str, list[str | None]], what: str, said: str
+) -> None:
+    (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags))
+    assert (found.energies, found.weights) == (None, None)
+    assert found.notes == (f"{tmp_path / 'a.sdf'} record 1 'a': its {what} are left out: {said}",)
+
+
+def test_an_energy_that_confgen_does_not_know_is_no_fault_of_its_file(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    tags = {"energy_kcal_mol": ["0.0", None, "1.0"], "confgen_version": ["1.0"] * 3}
+    (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags))
+    assert (found.energies, found.notes) == (None, ())
 
 
 def test_a_drawing_is_an_error_of_that_molecule_only(tmp_path: Path, alcohol: Chem.Mol) -> None:
