@@ -19,7 +19,7 @@ from confgen.textfile import READ_ERRORS, cause
 # Column names in lower case without spaces, "_" and "-"; of several the first one in this order is taken.
 SMILES_COLUMNS = ["smiles", "isomericsmiles", "isosmiles", "canonicalsmiles", "cansmiles", "smi", "smile", "structure"]
 NAME_COLUMNS = ["name", "title", "moleculename", "compoundname", "id", "moleculeid", "compoundid", "chemblid", "zincid"]
-
+FAILED_COLUMNS = ["smiles", "name", "origin", "reason"]  # of the list that confgen makes of molecules that failed
 
 MAX_QUOTED_LINES = 1000  # of one row; where its quote is not closed by then, it never is
 MAX_HEADER_LINES = 20
@@ -45,6 +45,11 @@ class Columns:
     delimiter: str
     smiles: int
     name: int | None
+
+    @property
+    def of_failed(self) -> bool:
+        """Whether the table is a list of failed molecules, in which `#` begins a comment."""
+        return self.header == FAILED_COLUMNS
 
 
 def is_smiles_column(name: str) -> bool:
@@ -105,7 +110,7 @@ def rows(lines: Iterable[str], columns: Columns) -> Iterator[tuple[int, list[str
     rest, ahead, number = iter(lines), deque[str](), 0
     while line := ahead.popleft() if ahead else next(rest, ""):
         number += 1
-        if number <= columns.lines or not line.strip():
+        if number <= columns.lines or not line.strip() or (columns.of_failed and line.startswith("#")):
             continue
         cells, used = _row(line, ahead, rest, columns)
         if cells is None and columns.delimiter == "\t":

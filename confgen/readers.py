@@ -214,7 +214,7 @@ def _row(row: list[str], columns: Columns, origin: str) -> Record:
     smiles = cells.pop(columns.smiles, "")
     name = cells.pop(columns.name, "") if columns.name is not None else ""
     record = _record(from_smiles, smiles, name or smiles, origin)
-    if record.mol is not None:
+    if record.mol is not None and not columns.of_failed:  # where and why it failed is not a thing to keep
         named = [(column, cells.get(index, "")) for index, column in enumerate(columns.header) if column]
         set_tags(record.mol, [(column, cell) for column, cell in named if cell])
     return record

@@ -147,11 +147,16 @@ def test_settings_that_make_no_sense(make: Callable[..., Result]) -> None:
 # Outputs that cannot be written
 
 
-@pytest.mark.parametrize("option", ["-o", "--failed", "--report"])
-def test_an_output_that_exists_is_kept(option: str, make: Callable[..., Result]) -> None:
-    Path("there.sdf").write_text("precious")
-    check_one_line(make("[Na+]", option, "there.sdf"), 2, "there.sdf: exists already; pass --force")
-    assert Path("there.sdf").read_text() == "precious"
+@pytest.mark.parametrize(("option", "path"), [("-o", "a.sdf"), ("--failed", "a.smi"), ("--report", "a.jsonl")])
+def test_an_output_that_exists_is_kept(option: str, path: str, make: Callable[..., Result]) -> None:
+    Path(path).write_text("precious")
+    check_one_line(make("[Na+]", option, path), 2, f"{path}: exists already; pass --force")
+    assert Path(path).read_text() == "precious"
+
+
+@pytest.mark.parametrize("path", ["failed.csv", "failed.sdf", "failed.csv.gz", "failed"])
+def test_a_list_of_failures_that_could_not_be_read_back(path: str, make: Callable[..., Result]) -> None:
+    check_one_line(make("[Na+]", "--failed", path), 2, f"{path}: the list of --failed has SMILES between tabs")
 
 
 def test_an_output_that_exists_is_replaced_by_force(make: Callable[..., Result]) -> None:
@@ -160,9 +165,9 @@ def test_an_output_that_exists_is_replaced_by_force(make: Callable[..., Result])
     assert "$$$$" in Path("out.sdf").read_text()
 
 
-@pytest.mark.parametrize("option", ["-o", "--failed", "--report"])
-def test_an_output_in_a_missing_folder(option: str, make: Callable[..., Result]) -> None:
-    check_one_line(make("[Na+]", option, "no/such/x.sdf"), 2, "no/such does not exist")
+@pytest.mark.parametrize(("option", "path"), [("-o", "a.sdf"), ("--failed", "a.smi"), ("--report", "a.jsonl")])
+def test_an_output_in_a_missing_folder(option: str, path: str, make: Callable[..., Result]) -> None:
+    check_one_line(make("[Na+]", option, f"no/such/{path}"), 2, "no/such does not exist")
 
 
 def test_an_output_without_a_known_format(make: Callable[..., Result]) -> None:

@@ -8,6 +8,7 @@ from reading import give_stdin, summary, written
 from confgen.cli.journal import FAILED_HEADER, failed_line
 from confgen.errors import InputError
 from confgen.readers import read_records
+from confgen.record_tags import kept_tags
 
 
 @pytest.fixture(autouse=True)
@@ -124,10 +125,21 @@ def test_quote_with_more_behind_it_is_text_between_tabs():
 
 
 @pytest.mark.parametrize("file", ["failed.tsv", "failed.smi"])
-@pytest.mark.parametrize("name", ['"quoted', '"q2"', '"', '""', '"a ""b"" c"', 'a "b"', "plain"])
+@pytest.mark.parametrize("name", ["two  blanks", '"quoted', '"q2"', '"', '""', '"a ""b"" c"', 'a "b"', "plain"])
 def test_names_in_the_list_of_failed_molecules_come_back(name, file):
     rows = [failed_line("CC=CC", name, f'"m.smi:{n}', f"m.smi:{n} '{name}': it is open", "") for n in range(2)]
     assert [read for _, read, _ in summary(written(file, FAILED_HEADER.encode() + b"".join(rows)))] == [name, name]
+
+
+@pytest.mark.parametrize("file", ["failed.tsv", "failed.smi"])
+def test_comments_and_reasons_in_the_list_of_failed_molecules_are_passed_over(file):
+    rows = failed_line("CCO", "a", "m.smi:1", "timed out"), failed_line(None, "b", "m.smi:2", "ring 1", "c1ccccc")
+    (record,) = read_records([written(file, FAILED_HEADER.encode() + b"".join(rows))])
+    assert (record.name, kept_tags(record.mol)) == ("a", {})
+
+
+def test_the_sign_of_a_comment_is_written_once():
+    assert failed_line(None, "b", "m.smi:2", "ring 1", "#c1ccccc").startswith(b"#c1ccccc\tb\t")
 
 
 def test_only_so_many_lines_are_searched_for_the_end_of_a_quote():

@@ -47,7 +47,7 @@ Timeout = Annotated[
 FailedFile = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE", show_default=False, rich_help_panel=RUNNING,
+        metavar="FILE.smi", show_default=False, rich_help_panel=RUNNING,
         help="List the molecules that failed, in a form that can be the next input.",
     ),
 ]  # fmt: skip

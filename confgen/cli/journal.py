@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from confgen.columns import quoted
+from confgen.columns import FAILED_COLUMNS, quoted
 from confgen.errors import OutputError
 from confgen.outfile import OutputFile
+from confgen.readers import KINDS, LINES
 from confgen.smiles import without_hydrogens
 
 if TYPE_CHECKING:  # it brings torch, which not every command needs
     from confgen.generate import Ensemble
 
-FAILED_HEADER = "smiles\tname\torigin\treason\n"  # which the readers of .smi and of .tsv files know
+FAILED_HEADER = "\t".join(FAILED_COLUMNS) + "\n"  # which the readers of .smi and of .tsv files know
+FAILED_KINDS = (*(suffix for suffix, kind in KINDS.items() if kind == LINES), ".tsv")
 
 
 class Journal:
     """One or both files, line by line; they appear, whole, when the `with` block ends, and not if it ends in an error.
 
     failed:  tab-separated, readable as .smi and as .tsv; what begins with a quote is in quotes. A line on what was not
-             understood is a comment: `#`, and the SMILES or row as it was given.
+             understood is a comment: `#`, and the SMILES or row as it was given. See `refuse_other_lists`.
     report:  JSON lines, one on every molecule, good or bad, in the order of the input.
     """
 
     def __init__(self, failed: str | None, report: str | None, *, force: bool = False) -> None:
+        refuse_other_lists(failed)
         self._failed = OutputFile(failed, force=force) if failed else None
         self._report = OutputFile(report, force=force) if report else None
         self._files = [file for file in (self._failed, self._report) if file is not None]
@@ -87,9 +91,23 @@ def failed_line(smiles: str | None, name: str, origin: str, reason: str, given: 
 
     given:  text of one that has no SMILES because it was not understood.
     """
-    cells = smiles or f"#{given}", name or smiles or "", origin, reason
-    row = "\t".join(quoted(" ".join(cell.split())) for cell in cells) + "\n"
+    comment = given if given.startswith("#") else f"#{given}"
+    first, *last = (" ".join(cell.split()) for cell in (smiles or comment, origin, reason))
+    own = re.sub(r"[\t\r\n]+", " ", name).strip() or smiles or ""  # otherwise as it is, with all its blanks
+    row = "\t".join(quoted(cell) for cell in (first, own, *last)) + "\n"
     return row.encode(errors="replace")
+
+
+def refuse_other_lists(path: str | None) -> None:
+    """Raises OutputError if a list of failed molecules would not be read back from a file of that name.
+
+    A device or pipe may have any name.
+    """
+    if path is None or path == "-" or (Path(path).exists() and not _is_file(path)):
+        return
+    if not path.lower().removesuffix(".gz").endswith(FAILED_KINDS):
+        what = "the list of --failed has SMILES between tabs"
+        raise OutputError(f"{path}: {what}, which its name does not say; name a file that ends in .smi or .tsv")
 
 
 def refuse_shared_files(inputs: Sequence[str], outputs: dict[str, str | None]) -> None:

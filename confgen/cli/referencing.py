@@ -15,7 +15,7 @@ from rdkit import rdBase
 from tqdm import tqdm
 
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
-from confgen.cli.journal import FAILED_HEADER, failed_line, refuse_shared_files
+from confgen.cli.journal import FAILED_HEADER, failed_line, refuse_other_lists, refuse_shared_files
 from confgen.cli.progress import molecules_bar
 from confgen.cores import available_cores
 from confgen.crew import shared_out
@@ -62,6 +62,7 @@ def run(request: Request) -> int:
     refuse_other_formats(request.output)
     read = [*request.inputs, *request.exclude]
     refuse_shared_files(read, {"-o": request.output, "--failed": request.failed})
+    refuse_other_lists(request.failed)
     plan = _plan(request)
     unfinished = Unfinished(request.output, plan, resume=request.resume, force=request.force)
     if request.resume and not unfinished.path.exists() and read_about(Path(request.output)) == plan:
