@@ -209,6 +209,13 @@ def test_nothing_to_write_is_said(folder: Path) -> None:
     assert [path.name for path in folder.iterdir() if path.suffix != ".smi"] == []
 
 
+def test_an_input_that_is_excluded_as_a_whole_is_no_empty_one(folder: Path) -> None:
+    (folder / "known.smi").write_text("CCO\nCCN\n")
+    result = references("known.smi", "--exclude", "known.smi", "-q")
+    assert result.exit_code == 4
+    assert result.stderr.startswith("known.smi: --exclude left out all of it, so nothing was written")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(("--timeout", "0"), "timeout"), (("--ewindow", "-1"), "energy window"), (("--exclude", "none.sdf"), "no such"),

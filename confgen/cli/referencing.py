@@ -77,7 +77,7 @@ def run(request: Request) -> int:
         _make(request, unfinished, excluded, entries)
         counts = _finish(request, plan, unfinished)
         unfinished.remove()
-    _sum_up(counts, request, time.monotonic() - began)
+    _sum_up(counts, excluded.met, request, time.monotonic() - began)
     return NOTHING_DONE if counts["rows"] == 0 else SOME_FAILED if counts["failed"] else 0
 
 
@@ -190,10 +190,14 @@ def _tell(record: Record, entry: Entry, request: Request, bar: tqdm) -> None:
                 say(line)
 
 
-def _sum_up(counts: dict[str, int], request: Request, seconds: float) -> None:
-    """The last line. An empty input is always told of."""
+def _sum_up(counts: dict[str, int], left_out: int, request: Request, seconds: float) -> None:
+    """The last line. An empty input is always told of.    left_out: how many molecules --exclude did."""
     if counts["rows"] == counts["failed"] == 0:
-        say(f"{', '.join(request.inputs)}: no molecules in it, so nothing was written; check the input")
+        inputs = ", ".join(request.inputs)
+        if left_out:
+            say(f"{inputs}: --exclude left out all of it, so nothing was written; give other molecules")
+        else:
+            say(f"{inputs}: no molecules in it, so nothing was written; check the input")
     elif not request.quiet:
         parts = [f"{counted(counts['conformers'], 'conformer')} of {counted(counts['rows'], 'molecule')}"]
         parts += [f"{counted(counts['failed'], 'molecule')} failed"] if counts["failed"] else []
