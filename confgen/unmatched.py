@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from confgen.matching import Identity, Matching
 
+STRANGER = "no reference is matched with it"
 ONE_TITLE = "give the conformers of one molecule one title, one after the other"
 
 
@@ -28,7 +29,7 @@ def absence(sides: Sides, number: int) -> str:
     wanted = sides.references[number]
     left_over = [(other, sides.made[other]) for other in sides.matching.left_over]
     for other, own in left_over:
-        if wanted.name and own.name == wanted.name and sides.mode in ("name", "auto"):
+        if _of_one_name(own, wanted, sides.mode):
             if sides.errors[other]:
                 return sides.errors[other]
             return f"{own.label} is another molecule: {own.stereo}, not {wanted.stereo}"
@@ -48,14 +49,22 @@ def left_over(sides: Sides, number: int) -> str:
     if sides.errors[number]:
         return sides.errors[number]
     own = sides.made[number]
-    start = f"{own.label}: no reference is matched with it ({own.stereo})"
+    start = f"{own.label}: {STRANGER} ({own.stereo})"
     paired = list(zip(sides.references, sides.matching.partners, strict=True))
+    for reference, partner in paired:
+        if partner is None and _of_one_name(own, reference, sides.mode):
+            return f"{own.label} is another molecule than {reference.label}: {own.stereo}, not {reference.stereo}"
     for reference, partner in paired:
         if partner is not None and _alike(own, reference, sides.mode):
             return f"{start}: {reference.label} is paired with {sides.made[partner].label} already; {ONE_TITLE}"
     alike = [reference for reference, partner in paired if partner is None and own.flat and reference.flat == own.flat]
     best = min(alike, key=lambda reference: own.stereo != reference.stereo, default=None)
     return start if best is None else f"{start}; {best.label} {_difference(best, own)}"
+
+
+def _of_one_name(own: Identity, reference: Identity, mode: str) -> bool:
+    """Whether the two should be the same, by their names, where these count."""
+    return bool(own.name) and own.name == reference.name and mode in ("name", "auto")
 
 
 def _alike(own: Identity, reference: Identity, mode: str) -> bool:

@@ -122,6 +122,12 @@ def test_files_with_no_molecule_in_common_are_one_line(reference: str) -> None:
     check_one_line(evaluate(strangers, reference, "--json", "out.json"), 4, "gen.sdf")
 
 
+def test_molecules_of_one_name_that_differ_are_the_reason(reference: str) -> None:
+    other = write_sdf("gen.sdf", ("water", read_molecule_3d("O")), (BUTANE, read_molecule_3d("CCC")))
+    said = f"gen.sdf record 2 '{BUTANE}' is another molecule than ref.sdf record 4 '{BUTANE}': CCC, not CCCC"
+    check_one_line(evaluate(other, reference), 4, f"can be compared with ref.sdf: {said} (and 1 more)")
+
+
 def test_where_no_conformer_is_finite_that_is_the_reason(trio: dict[str, Chem.Mol]) -> None:
     butane = trio[BUTANE]
     row = {"name": "butane", "smiles": Chem.MolToSmiles(butane), "num_confs": 1, "num_atoms": butane.GetNumAtoms()}

@@ -8,6 +8,7 @@ from confgen.cli.console import NOTHING_DONE, say
 from confgen.ensembles import ConformerSet
 from confgen.errors import ConfgenError
 from confgen.scores import Evaluation, MoleculeScores
+from confgen.unmatched import STRANGER
 
 LINES = 5  # of each kind; the rest is counted
 
@@ -30,7 +31,9 @@ def refuse_nothing(evaluations: Sequence[Evaluation], reference: str) -> None:
     if any(scores.num_references and not scores.failed for e in evaluations for scores in e.molecules):
         return
     first = evaluations[0]
-    reasons = first.unmatched or [scores.error for scores in first.molecules if scores.error]
+    # That one file has a molecule which the other has not is the least that can be said of two.
+    reasons = sorted(first.unmatched, key=lambda line: STRANGER in line)
+    reasons = reasons or [scores.error for scores in first.molecules if scores.error]
     sources = ", ".join(evaluation.source for evaluation in evaluations)
     raise NothingScored(f"{sources}: no molecule in it can be compared with {reference}: {_and_more(reasons)}")
 
