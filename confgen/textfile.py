@@ -33,7 +33,7 @@ def open_text(source: str) -> io.TextIOWrapper:
     if b"\0" in start:
         binary.close()
         raise InputError(f"{source}: is binary or UTF-16, not a molecule file in UTF-8 text; convert it")
-    return io.TextIOWrapper(cast(BinaryIO, binary), encoding="utf-8-sig", errors="confgen-latin1")
+    return io.TextIOWrapper(cast(BinaryIO, binary), encoding="utf-8-sig", errors="confgen-windows")
 
 
 def _open_binary(source: str) -> io.BufferedReader | gzip.GzipFile:
@@ -53,10 +53,14 @@ def cause(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 
-def _as_latin1(error: UnicodeError) -> tuple[str, int]:
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """Bytes as Windows-1252 has them, whose five gaps are filled from Latin-1."""
     assert isinstance(error, UnicodeDecodeError)
-    return error.object[error.start : error.end].decode("latin-1"), error.end
+    broken = error.object[error.start : error.end]
+    text = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in broken)
+    return text, error.end
 
 
-# Files are UTF-8, but names in old ones may be Latin-1: such bytes are taken as that rather than refused.
-codecs.register_error("confgen-latin1", _as_latin1)
+# Files are UTF-8, but names in old ones may be Windows-1252, which has all of Latin-1 that is printed: such bytes are
+# taken as that rather than refused.
+codecs.register_error("confgen-windows", _as_windows)

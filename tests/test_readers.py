@@ -145,6 +145,11 @@ def test_names_in_utf8_and_latin1_are_read(encoded):
     assert summary(written("mols.smi", b"CCO " + encoded))[0][1] == "café"
 
 
+@pytest.mark.parametrize(("name", "byte"), [("€", b"\x80"), ("“a”", b"\x93a\x94"), ("ÿ", b"\xff"), ("\x81", b"\x81")])
+def test_names_in_windows_1252_are_read(name, byte):
+    assert summary(written("mols.smi", b"CCO x" + byte + b"y"))[0][1] == f"x{name}y"
+
+
 def test_byte_order_mark_is_no_part_of_the_smiles():
     assert summary(written("mols.smi", b"\xef\xbb\xbfCCO\n"))[0][0] == "CCO"
 
