@@ -271,7 +271,10 @@ def started(folder: Path, weights: Path, *arguments: str) -> subprocess.Popen[st
     return process
 
 
-@pytest.mark.parametrize(("name", "code", "said"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")])
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "hung up")],
+)
 def test_a_signal_leaves_nothing_behind(
     name: str, code: int, said: str, make: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,7 +75,7 @@ def counted(number: int, noun: str, plural: str = "s") -> str:
 def exits(interrupted: str) -> Iterator[None]:
     """Ends the command as its errors say: one line and their exit code. What is unexpected passes, as a bug.
 
-    interrupted: what the user should know after Ctrl-C (exit code 130) or SIGTERM (143).
+    interrupted: what the user should know after Ctrl-C (exit code 130), SIGTERM (143) or SIGHUP (129).
     """
     with _ended_by_signals(), _interrupts_heard():
         try:
@@ -87,7 +87,8 @@ def exits(interrupted: str) -> Iterator[None]:
             say(f"interrupted; {interrupted}")
             raise typer.Exit(128 + signal.SIGINT) from None
         except Terminated as error:
-            say(f"terminated; {interrupted}")
+            hung_up = error.signum == getattr(signal, "SIGHUP", None)  # Windows has none
+            say(f"{'hung up' if hung_up else 'terminated'}; {interrupted}")
             raise typer.Exit(128 + error.signum) from None
 
 
