@@ -213,6 +213,10 @@ def _row(row: list[str], columns: Columns, origin: str) -> Record:
     cells = dict(enumerate(cell.strip() for cell in row))
     smiles = cells.pop(columns.smiles, "")
     name = cells.pop(columns.name, "") if columns.name is not None else ""
+    if not smiles:
+        where, column = f"{origin} '{short(name)}'" if name else origin, columns.header[columns.smiles]
+        fault = f"{where}: the SMILES in column '{column}' is empty; fill it in, or choose another column"
+        return Record(None, name, origin, MoleculeError(fault))
     record = _record(from_smiles, smiles, name or smiles, origin)
     if record.mol is not None and not columns.of_failed:  # where and why it failed is not a thing to keep
         named = [(column, cells.get(index, "")) for index, column in enumerate(columns.header) if column]

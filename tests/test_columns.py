@@ -85,7 +85,7 @@ def test_other_columns_stay_as_properties():
 
 def test_row_without_smiles_is_a_record_with_the_error():
     records = list(read_records([written("t.csv", "name,smiles\nlost\n\nethanol,CCO\n")]))
-    assert str(records[0].error).startswith("t.csv:2 'lost': the SMILES is empty")
+    assert str(records[0].error).startswith("t.csv:2 'lost': the SMILES in column 'smiles' is empty")
     assert records[1].origin == "t.csv:4"
 
 
