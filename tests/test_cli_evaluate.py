@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,10 @@ def test_a_limit_takes_the_first_molecules(reference: str, others: str) -> None:
     assert "note: gen: 1 molecule belongs to none of the first 2 references" in result.stderr
 
 
+def test_one_conformer_for_each_reference_is_one(reference: str, others: str) -> None:
+    assert "; first 1 conformer per reference scored" in evaluate(others, reference, "--per-reference", 1).stdout
+
+
 # Outputs
 
 
@@ -120,7 +125,7 @@ def test_the_csv_has_a_row_for_each_molecule_and_method(reference: str, others: 
         (method, name) for method in ("gen", "same") for name in (ALANINE, BUTANE, PHENOL)
     ]
     assert float(rows[3]["amr_r"]) == 0.0
-    assert all(float(row["cov_r@1.25"]) <= 1 for row in rows)
+    assert [float(row["cov_r@1.25"]) for row in rows[3:]] == [1.0] * 3
 
 
 def test_files_are_written_besides_the_table(reference: str, others: str) -> None:
@@ -128,7 +133,9 @@ def test_files_are_written_besides_the_table(reference: str, others: str) -> Non
     assert result.exit_code == 0
     assert "COV-R" in result.stdout
     assert json.loads(Path("out.json").read_text())["format"] == "confgen-evaluation-1"
-    assert "<html" in Path("out.html").read_text()
+    page = Path("out.html").read_text()
+    assert "<html" in page
+    assert f"<dd>{escape(json.loads(Path('out.json').read_text())['command'])}</dd>" in page
 
 
 def test_quiet_leaves_the_table_and_what_failed(reference: str, trio: dict[str, Chem.Mol]) -> None:

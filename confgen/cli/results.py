@@ -38,12 +38,17 @@ def json_text(evaluations: Sequence[Evaluation], reference: dict[str, object]) -
         "format": FORMAT,
         "confgen": confgen_version(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "rdkit": rdkit.__version__},
-        "command": shlex.join(["confgen", *sys.argv[1:]]),
+        "command": command_line(),
         "reference": reference,
         "protocol": asdict(evaluations[0].protocol),
         "evaluations": [_evaluation(evaluation) for evaluation in evaluations],
     }
     return json.dumps(_plain(document), indent=1, allow_nan=False) + "\n"
+
+
+def command_line() -> str:
+    """What the user typed, as a shell takes it."""
+    return shlex.join(["confgen", *sys.argv[1:]])
 
 
 def csv_text(evaluations: Sequence[Evaluation]) -> str:

@@ -219,7 +219,7 @@ def _write(
         else:
             from confgen.report import report_html
 
-            text = report_html(evaluations)
+            text = report_html(evaluations, command=results.command_line())
         output.write(text.encode(errors="replace"))
     for output in outputs.values():
         output.commit()
@@ -233,11 +233,11 @@ def conformers(sets: Sequence[ConformerSet]) -> int:
 def _heading(protocol: Protocol, reference: Sequence[ConformerSet], path: str) -> list[str]:
     """What was compared, and how, in two lines."""
     covered = "up to" if protocol.inclusive else "below"
-    count = f"first {protocol.per_reference}" if protocol.per_reference else "all"
-    per = " per reference" if protocol.per_reference else ""
+    most = protocol.per_reference
+    scored = f"first {counted(most, 'conformer')} per reference" if most else "all conformers"
     return [
         f"Reference {path}: {counted(len(reference), 'molecule')}, {counted(conformers(reference), 'conformer')}",
-        f"Protocol {protocol.name}: heavy-atom RMSD, covered {covered} the threshold; {count} conformers{per} scored",
+        f"Protocol {protocol.name}: heavy-atom RMSD, covered {covered} the threshold; {scored} scored",
     ]
 
 

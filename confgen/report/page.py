@@ -31,7 +31,6 @@ STEPS = 40  # of the curves' thresholds
 def report_html(
     evaluations: Sequence[Evaluation],
     *,
-    title: str = "Conformer evaluation",
     command: str = "",
     made: datetime | None = None,
 ) -> str:
@@ -49,7 +48,6 @@ def report_html(
     page = Template(_asset("page.html")).substitute(
         policy=_policy(style, library, script),
         generator=escape(f"confgen {confgen_version()}"),
-        title=escape(title),
         style=style,
         lead=_lead(evaluations),
         links=" ".join(f'<a href="#{name}">{escape(heading)}</a>' for name, heading, _ in sections),
@@ -112,11 +110,11 @@ def _lead(evaluations: Sequence[Evaluation]) -> str:
 def protocol_text(protocol: Protocol) -> str:
     """The protocol in words."""
     sign = "at most" if protocol.inclusive else "below"
-    limit = (
-        f"the first {protocol.per_reference} generated conformers for each reference are scored"
-        if protocol.per_reference
-        else "all generated conformers are scored"
-    )
+    limit = "all generated conformers are scored"
+    if protocol.per_reference == 1:
+        limit = "the first generated conformer for each reference is scored"
+    elif protocol.per_reference:
+        limit = f"the first {protocol.per_reference} generated conformers for each reference are scored"
     return f"Protocol {protocol.name}: covered means an RMSD of heavy atoms {sign} {protocol.main:g} Å; {limit}."
 
 
