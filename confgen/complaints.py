@@ -6,6 +6,8 @@ import re
 
 from rdkit import Chem, rdBase
 
+LIMIT = 80  # characters of a text that stands in a message
+
 
 def smiles_reason(smiles: str, log: str) -> str:
     """Why RDKit could not read a SMILES, from what it logged."""
@@ -69,7 +71,7 @@ def reason_in(log: str) -> str:
     return ""
 
 
-def short(text: str, limit: int = 80) -> str:
+def short(text: str) -> str:
     """`text` fit for one line of a message."""
     text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return text if len(text) <= LIMIT else text[: LIMIT - 3] + "..."

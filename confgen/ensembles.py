@@ -14,7 +14,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.energies import complete, normalised, objections, relative, unless_unknown
-from confgen.errors import InputError, MoleculeError
+from confgen.errors import InputError, MoleculeError, first_line
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
 from confgen.molecule import from_smiles, label, positions, with_positions
@@ -245,7 +245,7 @@ def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet
         try:
             Chem.SanitizeMol(base)
         except (RuntimeError, ValueError) as error:
-            text = f"{origin} '{name}': breaks the rules of valence ({_first_line(error)}); leave it out"
+            text = f"{origin} '{name}': breaks the rules of valence ({first_line(error)}); leave it out"
             return ConformerSet(name, origin, None, error=MoleculeError(text))
         stereo_from_3d(base)
         pos, kept = [], []
@@ -262,7 +262,3 @@ def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet
     weights = normalised(found.weights and [found.weights[number] for number in kept], energies)
     base.SetProp("_Name", name)
     return ConformerSet(name, origin, with_positions(base, np.concatenate(pos)), energies, weights, notes=notes)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

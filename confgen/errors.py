@@ -39,3 +39,8 @@ class MoleculeError(ConfgenError):
 
 class NoStart(MoleculeError):
     """RDKit's distance geometry finds no coordinates of a molecule to start from; others may still be sampled."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, short enough for a message of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

@@ -13,6 +13,7 @@ from rdkit.Chem import Mol
 from confgen.smiles import forget_map_numbers, stereo_smiles
 
 MODES = ("auto", "name", "stereo", "flat")
+NAMED = 3  # molecules that a message names
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ def _doubt(offered: Sequence[Identity], wanting: Sequence[Identity]) -> str:
     return f"{several}; paired in file order"
 
 
-def _some(identities: Sequence[Identity], most: int = 3) -> str:
-    shown = ", ".join(identity.label for identity in identities[:most])
-    return shown + (", ..." if len(identities) > most else "")
+def _some(identities: Sequence[Identity]) -> str:
+    shown = ", ".join(identity.label for identity in identities[:NAMED])
+    return shown + (", ..." if len(identities) > NAMED else "")
 
 
 def identity(mol: Mol | None, name: str, label: str) -> Identity:

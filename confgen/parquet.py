@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confgen.columntypes import objection, plain
-from confgen.errors import InputError
+from confgen.errors import InputError, first_line
 from confgen.outfile import OutputFile
 
 if TYPE_CHECKING:  # slow to import
@@ -35,7 +35,7 @@ def read_batches(path: Path, rows: int, optional: Sequence[str] = ()) -> Iterato
         schema = file.schema_arrow
         names = schema.names
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as Parquet ({_first_line(error)}); get it again") from None
+        raise InputError(f"{path}: cannot be read as Parquet ({first_line(error)}); get it again") from None
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise InputError(f"{path}: column '{missing[0]}' is missing; ensembles need {', '.join(COLUMNS)}")
@@ -48,15 +48,11 @@ def read_batches(path: Path, rows: int, optional: Sequence[str] = ()) -> Iterato
         try:
             batch = next(batches, None)
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: is damaged after row {done} ({_first_line(error)}); get it again") from None
+            raise InputError(f"{path}: is damaged after row {done} ({first_line(error)}); get it again") from None
         if batch is None:
             return
         done += batch.num_rows
         yield pa.RecordBatch.from_arrays([plain(name, batch.column(name)) for name in columns], columns)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
 class ParquetRows:

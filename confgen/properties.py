@@ -40,8 +40,8 @@ from confgen.observables import (
     ensemble_properties,
 )
 
-Pair = tuple[str, Mol | None, Mol]  # name; generated conformers, None if there are none; reference conformers
-Contest = tuple[str, Sequence[Mol | None], Mol]  # the same with the generated conformers of each of several methods
+# Name; generated conformers of each method, None if there are none; reference conformers.
+Contest = tuple[str, Sequence[Mol | None], Mol]
 Item = TypeVar("Item")
 PROTOCOL = PropertySettings()
 
@@ -71,21 +71,13 @@ class MoleculeProperties:
 COUNTS = ("conformers", "conformers_failed", "conformers_unconverged", "conformers_broken")
 
 
-def compare_properties(
-    pairs: Sequence[Pair], settings: PropertySettings = PROTOCOL, *, workers: int = 1
-) -> dict[str, float]:
+def summarise_properties(molecules: Sequence[MoleculeProperties]) -> dict[str, float]:
     """Median absolute errors of generated ensembles against references, and how many went into them.
 
     Keys: energy_kcal_mol, dipole_debye, gap_kcal_mol, min_energy_kcal_mol, medians over molecules, nan if there is
     none; molecules, molecules_failed, conformers, conformers_failed, conformers_unconverged, conformers_broken,
     numbers, those of conformers for both sides together.
-    Arguments, cost and errors as `molecule_properties`.
     """
-    return summarise_properties(list(molecule_properties(pairs, settings, workers=workers)))
-
-
-def summarise_properties(molecules: Sequence[MoleculeProperties]) -> dict[str, float]:
-    """What `compare_properties` gives, from the molecules."""
     errors = [molecule.errors() for molecule in molecules]
     summary: dict[str, float] = {}
     for name in QUANTITIES:
@@ -98,23 +90,15 @@ def summarise_properties(molecules: Sequence[MoleculeProperties]) -> dict[str, f
     return {**summary, "molecules": len(molecules), "molecules_failed": failed, **counts}
 
 
-def molecule_properties(
-    pairs: Sequence[Pair], settings: PropertySettings = PROTOCOL, *, workers: int = 1
-) -> Iterator[MoleculeProperties]:
-    """The molecules of the comparison one after another, in the order of the pairs (of those `chosen`).
-
-    A molecule that cannot be computed has an `error` and ends nothing. Several workers are processes of their own
-    ("spawn") and give the same results.
-    Raises: CannotStart, at once, if tblite is missing or the method unknown; ConfgenError if a worker is killed.
-    """
-    contests = [(name, [generated], reference) for name, generated, reference in pairs]
-    return (one for [one] in properties_of_methods(contests, settings, workers=workers))
-
-
 def properties_of_methods(
     contests: Sequence[Contest], settings: PropertySettings = PROTOCOL, *, workers: int = 1
 ) -> Iterator[list[MoleculeProperties]]:
-    """What `molecule_properties` gives for each method, molecule by molecule; references are computed once for all."""
+    """The comparison for each method, molecule by molecule, in the order of the contests (of those `chosen`).
+
+    References are computed once for all methods. A molecule that cannot be computed has an `error` and ends nothing.
+    Several workers are processes of their own ("spawn") and give the same results.
+    Raises: CannotStart, at once, if tblite is missing or the method unknown; ConfgenError if a worker is killed.
+    """
     require(settings.method)
     jobs = [
         (name, [mol and to_binary(mol) for mol in generated], to_binary(reference), settings)

@@ -15,10 +15,9 @@ from confgen.errors import CannotStart
 from confgen.molecule import positions, read_molecule, with_positions
 from confgen.observables import EnsembleAverages, EnsembleProperties, PropertySettings, ensemble_properties
 from confgen.properties import (
+    PROTOCOL,
     MoleculeProperties,
     chosen,
-    compare_properties,
-    molecule_properties,
     properties_of_methods,
     summarise_properties,
 )
@@ -34,6 +33,16 @@ def conformers(smiles: str, count: int = 1) -> Mol:
     return with_positions(mol, np.array(embed(mol, range(count))))
 
 
+def each(*pairs: tuple[str, Mol | None, Mol], settings: PropertySettings = PROTOCOL) -> list[MoleculeProperties]:
+    """The comparison of one method, of molecules by name, generated and reference."""
+    contests = [(name, [generated], reference) for name, generated, reference in pairs]
+    return [one for [one] in properties_of_methods(contests, settings)]
+
+
+def summary_of(generated: Mol, reference: Mol, settings: PropertySettings = PROTOCOL) -> dict[str, float]:
+    return summarise_properties(each(("m", generated, reference), settings=settings))
+
+
 def molecule(energy: float, other: float, dipole: float = 1.0) -> MoleculeProperties:
     return MoleculeProperties(
         "m", EnsembleAverages(energy, dipole, 200.0, energy - 1), EnsembleAverages(other, 1.0, 200.0, other - 1)
@@ -43,7 +52,7 @@ def molecule(energy: float, other: float, dipole: float = 1.0) -> MoleculeProper
 @needs_tblite
 def test_an_ensemble_compared_with_itself_has_no_error() -> None:
     ethanol = conformers("CCO", 2)
-    summary = compare_properties([("ethanol", ethanol, ethanol)])
+    summary = summary_of(ethanol, ethanol)
     assert [summary[name] for name in ERRORS] == [0.0] * 4
     assert (summary["molecules"], summary["molecules_failed"], summary["conformers"]) == (1, 0, 4)
 
@@ -52,8 +61,8 @@ def test_an_ensemble_compared_with_itself_has_no_error() -> None:
 def test_relaxation_brings_a_distorted_conformer_to_the_reference() -> None:
     water = conformers("O")
     stretched = with_positions(water, 1.08 * positions(water))
-    raw = compare_properties([("water", stretched, water)], QUICK)
-    done = compare_properties([("water", stretched, water)])
+    raw = summary_of(stretched, water, QUICK)
+    done = summary_of(stretched, water)
     assert done["energy_kcal_mol"] < 0.01 < 1.0 < raw["energy_kcal_mol"]
     assert done["dipole_debye"] < 0.01
 
@@ -62,16 +71,16 @@ def test_relaxation_brings_a_distorted_conformer_to_the_reference() -> None:
 def test_references_can_be_left_as_they_are() -> None:
     water = conformers("O")
     stretched = with_positions(water, 1.08 * positions(water))
-    summary = compare_properties([("water", water, stretched)], PropertySettings(relax_reference=False))
+    summary = summary_of(water, stretched, PropertySettings(relax_reference=False))
     assert summary["energy_kcal_mol"] > 1.0
 
 
 @needs_tblite
 def test_at_most_twice_the_references_and_the_limit_are_computed() -> None:
     many, one = conformers("CO", 4), conformers("CO", 1)
-    assert compare_properties([("methanol", many, one)], QUICK)["conformers"] == 2 + 1
+    assert summary_of(many, one, QUICK)["conformers"] == 2 + 1
     limited = PropertySettings(relax=False, max_conformers=1)
-    assert compare_properties([("methanol", many, many)], limited)["conformers"] == 1 + 1
+    assert summary_of(many, many, limited)["conformers"] == 1 + 1
 
 
 @needs_tblite
@@ -82,7 +91,7 @@ def test_a_failing_conformer_is_noted_and_the_rest_counts() -> None:
     made = ensemble_properties(mixed, QUICK)
     assert set(made.failures) == {0, 2}
     assert np.isfinite(made.values).all(axis=1).tolist() == [False, True, False]
-    (result,) = molecule_properties([("water", mixed, with_positions(water, np.stack([good] * 2)))], QUICK)
+    (result,) = each(("water", mixed, with_positions(water, np.stack([good] * 2))), settings=QUICK)
     assert result.counts["conformers_failed"] == 2
     assert result.errors()["energy_kcal_mol"] == pytest.approx(0.0, abs=1e-6)
     assert any(note.startswith("generated conformer 1: ") for note in result.notes)
@@ -92,7 +101,7 @@ def test_a_failing_conformer_is_noted_and_the_rest_counts() -> None:
 def test_a_molecule_of_which_nothing_can_be_computed_fails_alone() -> None:
     water = conformers("O")
     uranium = with_positions(read_molecule("[U]"), np.zeros((1, 1, 3)))
-    first, second = molecule_properties([("uranium", uranium, uranium), ("water", water, water)], QUICK)
+    first, second = each(("uranium", uranium, uranium), ("water", water, water), settings=QUICK)
     assert first.error.startswith("no generated conformer could be computed (No support for elements")
     assert second.error == ""
     summary = summarise_properties([first, second])
@@ -120,7 +129,7 @@ def test_bonds_that_a_relaxation_leaves_broken_are_noted() -> None:
 )
 @needs_tblite
 def test_what_cannot_be_compared_says_why(generated: Mol | None, why: str) -> None:
-    (result,) = molecule_properties([("acid", generated, conformers("CC(=O)O"))], QUICK)
+    (result,) = each(("acid", generated, conformers("CC(=O)O")), settings=QUICK)
     assert result.error == why
     assert np.isnan(summarise_properties([result])["energy_kcal_mol"])
 
@@ -155,7 +164,8 @@ def helium(name: str, place: float) -> Mol:
 def test_workers_change_nothing() -> None:
     pairs = [(smiles, conformers(smiles, 2), conformers(smiles, 1)) for smiles in ("CCO", "O", "C[NH3+]")]
     pairs.append(("none", None, pairs[0][2]))
-    assert list(molecule_properties(pairs, workers=2)) == list(molecule_properties(pairs))
+    contests = [(name, [generated], reference) for name, generated, reference in pairs]
+    assert list(properties_of_methods(contests, workers=2)) == list(properties_of_methods(contests))
 
 
 def test_averages_are_weighted_by_boltzmann() -> None:
@@ -190,4 +200,4 @@ def test_the_choice_of_molecules_follows_from_the_seed_and_keeps_their_order() -
 def test_without_tblite_the_comparison_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tblite.interface", None)
     with pytest.raises(CannotStart, match="tblite, which is not installed"):
-        molecule_properties([])
+        properties_of_methods([])

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 
 from rdkit.Chem import Mol
 
+from confgen.calculators import require
 from confgen.ensembles import ConformerSet
 from confgen.matching import identity, pair_up
 from confgen.molecule import positions, with_positions
-from confgen.properties import compare_properties, properties_of_methods, summarise_properties
+from confgen.properties import PROTOCOL, properties_of_methods, summarise_properties
 
 
 def refuse_without_xtb() -> None:
     """Raises CannotStart if tblite is not installed."""
-    compare_properties([])
+    require(PROTOCOL.method)
 
 
 def partners_of(
@@ -35,7 +36,7 @@ def compared(
     workers: int,
     tick: Callable[[], object],
 ) -> list[dict[str, float]]:
-    """What `compare_properties` gives for each method; tick is called after each molecule.
+    """What `summarise_properties` gives for each method; tick is called after each molecule.
 
     partners: what `partners_of` gives, for each method.
     """

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44
+STEPS = 6  # between the marks of an axis
 COLOURS = 8  # classes m0 .. m7 of page.css; a method further down the list takes the first colour with other dashes
 MARKERS = ("circle", "square", "triangle", "diamond")
 
@@ -34,9 +35,9 @@ class Line:
     points: Sequence[str] = ()
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str]]:
-    """Round numbers from low to high, at most `most` steps."""
-    span = max(high - low, 1e-9) / most
+def ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Round numbers from low to high, at most STEPS steps."""
+    span = max(high - low, 1e-9) / STEPS
     power = 10.0 ** np.floor(np.log10(span))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= span * 0.999)
     places = np.arange(np.ceil(low / step - 1e-6), np.floor(high / step + 1e-6) + 1) * step

@@ -31,11 +31,11 @@ def all_molecules(evaluations: Sequence[Evaluation]) -> dict[Key, MoleculeScores
     return found
 
 
-def worst_molecules(evaluation: Evaluation, most: int = WORST) -> list[MoleculeScores]:
-    """The scored molecules whose references are farthest from anything generated, the farthest first."""
+def worst_molecules(evaluation: Evaluation) -> list[MoleculeScores]:
+    """The WORST scored molecules whose references are farthest from anything generated, the farthest first."""
     scored = [(scores.amr_r, scores) for scores in evaluation.molecules if scores.num_references]
     known = [(amr, scores) for amr, scores in scored if amr is not None]
-    return [scores for _, scores in sorted(known, key=lambda pair: -pair[0])[:most]]
+    return [scores for _, scores in sorted(known, key=lambda pair: -pair[0])[:WORST]]
 
 
 def page_data(evaluations: Sequence[Evaluation], thresholds: NDArray[np.float64]) -> dict[str, Any]:
