@@ -286,6 +286,8 @@ def test_the_report_has_a_line_on_every_molecule(make: Callable[..., Result]) ->
     assert rows[0]["sources"] == {"network": 2}
     assert "ring 1 is not closed" in rows[1]["error"]
     assert "stereochemistry is open" in rows[2]["notes"][0]
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert [key for key in rows[0] if f"`{key}`" not in readme] == []
 
 
 def test_quiet_runs_say_nothing_but_failures(make: Callable[..., Result]) -> None:

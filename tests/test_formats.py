@@ -24,6 +24,12 @@ def ethanol() -> Ensemble:
     return Ensemble(molecule("CCO"))
 
 
+def test_the_readme_names_every_key_of_a_line_of_json(ethanol: Ensemble, tmp_path: Path) -> None:
+    write_ensembles([ethanol], tmp_path / "out.jsonl")
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert [key for key in json.loads((tmp_path / "out.jsonl").read_text()) if f"`{key}`" not in readme] == []
+
+
 # SDF
 
 
