@@ -32,7 +32,7 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(
-        "half the time: from a smaller pool, and nothing in the place of duplicates",
+        "two thirds of the time: from a smaller pool, and nothing in the place of duplicates",
         {"pool": 2, "rms": 0.0},
     ),
     "ensemble": Preset("all shapes of a molecule: as many as its flexibility asks for", {"num_confs": "auto"}),

@@ -101,7 +101,7 @@ def resolve_format(path: str, format: str | None) -> tuple[str, bool]:
         found = "sdf" if path == "-" else EXTENSIONS.get(ending)
         if found is None:
             raise OutputError(
-                f"{path}: cannot tell the format from the name; end it in .sdf, .sdf.gz, .xyz, .jsonl or .parquet, "
+                f"{path}: cannot tell the format from the name; end it in .sdf, .xyz, .jsonl (also .gz) or .parquet, "
                 "or pass --format"
             )
     else:

@@ -171,7 +171,7 @@ def test_an_output_in_a_missing_folder(option: str, path: str, make: Callable[..
 
 
 def test_an_output_without_a_known_format(make: Callable[..., Result]) -> None:
-    check_one_line(make("[Na+]", output="result"), 2, "cannot tell the format")
+    check_one_line(make("[Na+]", output="result"), 2, "end it in .sdf, .xyz, .jsonl (also .gz) or .parquet")
 
 
 def test_an_output_is_refused_before_anything_is_computed(make: Callable[..., Result]) -> None:

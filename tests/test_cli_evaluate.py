@@ -179,6 +179,7 @@ def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], said: str, r
 def test_help_needs_neither_torch_nor_rdkit() -> None:
     text, imported = run_program("evaluate", "--help")
     assert all(f"{name}:" in text for name in PROTOCOLS)
+    assert all(kind in text for kind in (".sdf", ".xyz", ".jsonl", ".parquet"))
     assert imported == set()
 
 

@@ -18,8 +18,8 @@ def check(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Conformers: .sdf, .mol, .mol2, .jsonl (also .gz), .parquet, pickles of GEOM, - for SDF on standard "
-            "input.",
+            help="Conformers: .sdf, .mol, .mol2, .xyz, .jsonl (also .gz), .parquet, pickles of GEOM, - for SDF on "
+            "standard input.",
             show_default=False,
         ),
     ],

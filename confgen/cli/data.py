@@ -126,7 +126,7 @@ def make_references(
     ] = False,
     progress: Progress = None,
 ) -> None:  # fmt: skip
-    """Make reference ensembles of molecules: minima of GFN2-xTB, GFN-FF or MMFF94s from a pool of ETKDG.
+    """Make reference ensembles of molecules: minima of GFN2-xTB, GFN1-xTB, GFN-FF or MMFF94s from ETKDG.
 
     confgen data references mols.smi --method gfn2 -o references.parquet
     """

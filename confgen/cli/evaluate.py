@@ -35,8 +35,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="[GENERATED...] REFERENCE",
-            help="Ensembles to judge, and, last, those to judge them by: .sdf (also .gz), .parquet, or pickles of GEOM "
-            "(a file or a folder). LABEL=FILE names a method in the tables.",
+            help="Ensembles to judge, and, last, those to judge them by: .sdf, .xyz, .jsonl (also .gz), .parquet, or "
+            "pickles of GEOM (a file or a folder). LABEL=FILE names a method in the tables.",
             show_default=False,
         ),
     ],
