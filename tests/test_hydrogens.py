@@ -196,6 +196,18 @@ def test_a_sulfonamide_nitrogen_is_a_pyramid() -> None:
     assert height_over_neighbours("CS(=O)(=O)Nc1ccccc1", "[NH]([#1])([#6])[S]").min() > 0.15
 
 
+@pytest.mark.parametrize("smiles", ["CS(=O)(=O)NC(C)=O", "CC(=O)NSC", "CP(=O)(OC)NC(C)=O"])
+def test_it_is_flat_if_it_is_acyl_too(smiles: str) -> None:
+    assert height_over_neighbours(smiles, "[NH]([#1])([#6])[S,P]").max() < 0.1
+
+
+def test_a_hydroxyl_on_boron_lies_in_its_plane() -> None:
+    completed = complete(*embed("CCB(O)O"))
+    for match in completed.GetSubstructMatches(Chem.MolFromSmarts("CBO[#1]")):
+        degrees = abs(rdMolTransforms.GetDihedralDeg(completed.GetConformer(), *match))
+        assert min(degrees, 180 - degrees) < 15
+
+
 def test_a_carboxylic_acid_turns_its_hydrogen_to_the_carbonyl() -> None:
     completed = complete(*embed("CC(=O)O"))
     o, c, oh, h = find(completed, "O=CO[#1]")
