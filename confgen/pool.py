@@ -11,20 +11,21 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from rdkit import Chem, rdBase
 
 from confgen.checkpoint import Weights, load
 from confgen.cores import available_cores
-from confgen.crew import Lost, shared_out
+from confgen.crew import Begin, Lost, shared_out
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble, ensembles_of
 from confgen.molecule import from_binary, label, to_binary
 from confgen.readers import Record
 from confgen.settings import GenerateSettings
 
+Share = Callable[[Iterable[tuple[Any, Any]], Begin, int], Generator[tuple[Any, Any], None, None]]
 FEW_CONFORMERS = 80  # up to here workers, who take 2.5 s to start (measured), cost more time than they save
 
 
@@ -50,13 +51,14 @@ def generate_parallel(
     sha256: str | None = None,
     counts: Iterable[int] | None = None,
     threads: int = 1,
+    share: Share = shared_out,
 ) -> Generator[list[Ensemble], None, None]:
     """What `generate_serial` gives, in the same order, by worker processes.
 
     A molecule on which a worker dies gives an ensemble with an error, and the rest goes on. Records are read a few
     ahead, never all. Close the iterator to end the workers early.
     sha256: of the weights, if they have to be the same as the caller's.     counts: as in `generate_serial`.
-    threads: of each worker.
+    threads: of each worker.     share: how jobs reach the workers.
     Raises: WeightsError if the workers cannot load them; RuntimeError if one ends in an exception, which it has
             printed.
     """
@@ -64,7 +66,7 @@ def generate_parallel(
         (record, None if record.mol is None else (count, to_binary(record.mol)))
         for record, count in _counted(records, counts, settings)
     )
-    with closing(shared_out(jobs, partial(_begin, weights_name, sha256, settings, threads), workers)) as answers:
+    with closing(share(jobs, partial(_begin, weights_name, sha256, settings, threads), workers)) as answers:
         for record, answer in answers:
             if record.mol is None:
                 yield [_failure(record, record.error, settings)]

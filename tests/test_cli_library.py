@@ -134,4 +134,4 @@ def test_the_options_are_those_of_generate() -> None:
     offered = set(library.__signature__.parameters)  # type: ignore[attr-defined]
     of_generate = set(generate.__annotations__) - {"return"}
     assert of_generate - offered == set(OF_GENERATE_ALONE) - {"inputs", "output", "format"}
-    assert offered - of_generate == {"shard_size", "resume", "part"}
+    assert offered - of_generate == {"shard_size", "resume", "part", "ray"}

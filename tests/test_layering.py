@@ -21,6 +21,7 @@ LAYERS = {
     "columntypes": 1,
     "complaints": 1,
     "cores": 1,
+    "cluster": 1,
     "crew": 1,
     "cutting": 1,
     "device": 1,

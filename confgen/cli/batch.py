@@ -20,7 +20,7 @@ from confgen.errors import MoleculeError
 from confgen.generate import Ensemble
 from confgen.molecule import label
 from confgen.options import settings_for
-from confgen.pool import generate_parallel, generate_serial
+from confgen.pool import Share, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.template import read_template
 from confgen.writer import Writer
@@ -104,13 +104,19 @@ def run(request: Request) -> int:
     return SOME_FAILED if tally.failed else 0
 
 
-def begin(request: Generation, records: Iterator[Record]) -> Generator[list[Ensemble], None, None]:
+def begin(
+    request: Generation, records: Iterator[Record], share: Share | None = None
+) -> Generator[list[Ensemble], None, None]:
     """The ensembles to come, with weights loaded and nothing computed.
 
+    share: among which workers, in the place of processes of this machine.
     They alone hold on to the records, whose files are closed with them.
     """
     weights = checkpoint.load(request.weights, choose_device(request.device))
     settings = settings_for(weights.sampling, request.preset, request.options | _template(request))
+    if share is not None:
+        sha256, workers = weights.sha256, request.workers or 0
+        return generate_parallel(records, request.weights, settings, workers, sha256, share=share)
     workers, threads, records = workers_for(request.workers, records, settings.num_confs, weights.device)
     if request.verbose:
         sampler, start = settings.sampler, settings.start

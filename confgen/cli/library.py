@@ -59,6 +59,11 @@ def library(
         typer.Option(parser=_part, metavar="I/N", show_default=False, rich_help_panel=RUNNING,
                      help="Make every N-th shard from the I-th on: one of N runs on one folder, on any machines."),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS|auto|local", show_default=False, rich_help_panel=RUNNING,
+                     help="Share the molecules out to the cores of a Ray cluster."),
+    ] = None,
     **options: Any,
 ) -> None:  # fmt: skip
     """Make conformers of a library of any length, in shards; a run that ends early can be gone on with.
@@ -74,6 +79,7 @@ def library(
         code = run(
             Request(
                 inputs=inputs, output=output, format=format, shard_size=shard_size, part=part or Part(), resume=resume,
+                ray=ray,
                 options=settings_of(**options), **around, **of_request,
             )
         )  # fmt: skip

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rdkit import rdBase
@@ -17,10 +18,12 @@ from confgen.cli.batch import Generation, Tally, begin, tell, written
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import Journal
 from confgen.cli.progress import molecules_bar
+from confgen.cluster import shared_on_ray
 from confgen.errors import CannotStart
 from confgen.generate import Ensemble
 from confgen.library import COUNTS, Library, Part, identity
 from confgen.options import as_options, settings_for
+from confgen.pool import Share
 from confgen.readers import Record, read_entries
 from confgen.version import confgen_version
 from confgen.writer import Writer, resolve_format
@@ -38,6 +41,7 @@ class Request(Generation):
     shard_size: int
     part: Part
     resume: bool
+    ray: str | None
     progress: bool | None
 
 
@@ -86,7 +90,7 @@ def run(request: Request) -> int:
 
     with (
         rdBase.BlockLogs(),
-        closing(begin(request, records())) as made,
+        closing(begin(request, records(), _share(request))) as made,
         molecules_bar(quiet=request.quiet, wanted=request.progress) as bar,
     ):
         _fill(library, over, made, request, tally, bar)
@@ -98,6 +102,11 @@ def run(request: Request) -> int:
     if known["molecules"] == known["failed"] and known["failed"]:
         return NOTHING_DONE
     return SOME_FAILED if known["failed"] else 0
+
+
+def _share(request: Request) -> Share | None:
+    """How molecules are shared out: to a Ray cluster, or None for processes of this machine."""
+    return None if request.ray is None else partial(shared_on_ray, address=request.ray)
 
 
 def _plan(request: Request) -> dict[str, object]:
