@@ -8,17 +8,13 @@ from typing import Any
 
 from confgen.errors import CannotStart
 from confgen.sampler import SamplerSettings
-from confgen.settings import GenerateSettings, default_settings, is_real
+from confgen.settings import GenerateSettings, default_settings
 from confgen.starts import StartSettings
 
 OF_SAMPLER = {"steps" if field.name == "num_steps" else field.name: field.name for field in fields(SamplerSettings)}
 OF_START = tuple(field.name for field in fields(StartSettings))
 OF_WHOLE = tuple(field.name for field in fields(GenerateSettings) if field.name not in ("sampler", "start"))
 OPTIONS = (*OF_WHOLE, *OF_SAMPLER, *OF_START)
-NUMBERS = {  # of sampler and start, which look at how large they are
-    *(option for option, name in OF_SAMPLER.items() if is_real(getattr(SamplerSettings, name))),
-    *(name for name in OF_START if is_real(getattr(StartSettings, name))),
-}
 ALIASES = {"timeout": "timeout_s", "temperature": "temperature_k"}  # on the command line
 
 
@@ -57,7 +53,7 @@ def settings_for(sampling: Mapping[str, Any], preset: str | None, options: Mappi
     sampling: of the weights' config.     options: by their names in OPTIONS.
     Raises CannotStart for a preset or an option that does not exist, and for what the settings refuse.
     """
-    if preset is not None and preset not in PRESETS:
+    if preset is not None and not (isinstance(preset, str) and preset in PRESETS):
         raise CannotStart(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
     changed = dict(PRESETS[preset].options if preset else {}) | dict(options)
     return with_options(default_settings(dict(sampling), changed.get("start")), changed)
@@ -73,9 +69,6 @@ def with_options(settings: GenerateSettings, options: Mapping[str, Any]) -> Gene
     if twice:
         raise CannotStart(f"{twice[0]} and {ALIASES[twice[0]]} are the same option; give one of them")
     options = {ALIASES.get(name, name): value for name, value in options.items()}
-    for name in sorted(NUMBERS & set(options)):
-        if not is_real(options[name]):
-            raise CannotStart(f"{name} is {options[name]!r}; give a number")
     sampler = {OF_SAMPLER[name]: value for name, value in options.items() if name in OF_SAMPLER}
     start = {name: value for name, value in options.items() if name in OF_START}
     whole = {name: value for name, value in options.items() if name in OF_WHOLE}

@@ -15,9 +15,11 @@ Cost, CPU seconds for a conformer of 38, 53, 73 atoms from ETKDG, checks and all
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +28,7 @@ from rdkit.Chem import Mol
 
 from confgen import calculators
 from confgen.calculation import Method, by_calculator
+from confgen.complaints import short
 from confgen.descent import Attempt, minimise
 from confgen.errors import CannotStart
 from confgen.forcefields import Field, mmff94s, require_gfnff, uff
@@ -60,7 +63,9 @@ class Relaxed:
 
 def check_method(method: Method, dielectric: float | None = None) -> None:
     """Raises CannotStart if there is no such method, its library is missing, or it has no such dielectric constant."""
-    if isinstance(method, str):
+    if not isinstance(method, str):
+        _refuse_no_maker(method)
+    else:
         if method not in METHODS:
             raise CannotStart(f"there is no relaxation '{method}'; choose {', '.join(METHODS[:-1])} or {METHODS[-1]}")
         if method == "gfnff":
@@ -74,6 +79,21 @@ def check_method(method: Method, dielectric: float | None = None) -> None:
         raise CannotStart(f"{name} takes no dielectric constant; {', '.join(DIELECTRIC)} do")
     if not 1 <= dielectric < math.inf:
         raise CannotStart(f"the dielectric constant is {dielectric:g}; it must be 1 (vacuum) or more")
+
+
+def _refuse_no_maker(method: object) -> None:
+    """Raises CannotStart for what makes no calculator of a molecule, such as a calculator itself."""
+    makes = callable(method) and (isinstance(method, type) or not hasattr(method, "get_potential_energy"))
+    if makes:
+        with suppress(ValueError):  # some of what is written in C does not say what it takes
+            try:
+                inspect.signature(method).bind(None)  # type: ignore[arg-type]
+            except TypeError:
+                makes = False
+    if not makes:
+        names = f"{', '.join(METHODS[:-1])} or {METHODS[-1]}"
+        given = f"relax is {short(repr(method))}"
+        raise CannotStart(f"{given}; give {names}, or a function that makes an ASE calculator for a molecule")
 
 
 def relax(

@@ -25,10 +25,26 @@ from typing import Protocol
 from torch import Tensor
 
 from confgen.errors import CannotStart
+from confgen.ranges import Range, check_choice, check_numbers
 
 Denoise = Callable[[Tensor, float], Tensor]
 Draw = Callable[[], Tensor]
 Project = Callable[[Tensor, Tensor], Tensor]
+
+POSITIVE = (lambda value: 0 < value < math.inf, "one above 0, and finite")
+NOT_NEGATIVE = (lambda value: 0 <= value < math.inf, "0 or more, and finite")
+RANGES = {
+    "num_steps": Range("steps", lambda value: value >= 1, "a whole number, at least 1", whole=True),
+    "sigma_min": Range("sigma_min", *POSITIVE),
+    "sigma_max": Range("sigma_max", *POSITIVE),
+    "rho": Range("rho", *POSITIVE),
+    "s_churn": Range("s_churn", *NOT_NEGATIVE),
+    "s_noise": Range("s_noise", *POSITIVE),
+    "s_tmin": Range("s_tmin", *NOT_NEGATIVE),
+    "s_tmax": Range("s_tmax", *NOT_NEGATIVE),
+    "corrector_steps": Range("corrector_steps", lambda value: value >= 0, "a whole number, 0 or more", whole=True),
+    "snr": Range("snr", *POSITIVE),
+}
 
 
 @dataclass(frozen=True)
@@ -54,14 +70,10 @@ class SamplerSettings:
     snr: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.sampler not in SAMPLERS:
-            raise CannotStart(f"unknown sampler '{self.sampler}'; choose one of {', '.join(SAMPLERS)}")
-        if self.num_steps < 1:
-            raise CannotStart(f"{self.num_steps} sampling steps; ask for at least 1")
-        if not 0 < self.sigma_min <= self.sigma_max < math.inf:
+        check_choice("sampler", self.sampler, SAMPLERS)
+        check_numbers(self, RANGES)
+        if self.sigma_min > self.sigma_max:
             raise CannotStart(f"sigma_min {self.sigma_min} and sigma_max {self.sigma_max}; 0 < sigma_min <= sigma_max")
-        if min(self.rho, self.s_noise, self.snr) <= 0 or min(self.s_churn, self.corrector_steps) < 0:
-            raise CannotStart("rho, s_noise and snr must be above 0, s_churn and corrector_steps not below")
 
 
 def keep(vectors: Tensor, pos: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
 from typing import Any, Literal
+
+import numpy as np
 
 from confgen.calculation import Method
 from confgen.errors import CannotStart, WeightsError
 from confgen.isomers import STEREO_POLICIES
+from confgen.ranges import Range, check_choice, check_numbers, is_real, is_whole
 from confgen.relax import check_method
 from confgen.sampler import SamplerSettings
 from confgen.select import WAYS
@@ -22,26 +23,16 @@ SCORING = "mmff94s"  # energies where a choice needs them and nothing is to be r
 MOST_CONFORMERS = 1_000_000  # of a molecule: they are held in memory
 
 
-def _is_whole(value: object) -> bool:
-    """Whether it is a whole number, of Python or NumPy."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def is_real(value: object) -> bool:
-    """Whether it is a number, of Python or NumPy."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-# Of each number that is checked alone: its name for the user, its unit, whether a value will do, and what to give.
-RANGES: dict[str, tuple[str, str, Callable[[Any], bool], str]] = {
-    "attempts": ("attempts", "", lambda value: _is_whole(value) and value >= 0, "0 or more"),
-    "batch_size": ("batch_size", "", lambda value: _is_whole(value) and value >= 1, "at least 1, or leave it out"),
-    "timeout_s": ("timeout", " s", lambda value: is_real(value) and value > 0, "a positive time, or leave it out"),
-    "temperature_k": ("temperature", " K", lambda value: is_real(value) and value > 0, "one above 0"),
-    "rms": ("rms", " A", lambda value: is_real(value) and value >= 0, "0 or more"),
-    "ewindow": ("ewindow", " kcal/mol", lambda value: is_real(value) and value > 0, "one above 0, or leave it out"),
-    "oversample": ("oversample", "", lambda value: is_real(value) and 1 <= value < math.inf, "1 or more"),
-    "dielectric": ("dielectric", "", lambda value: is_real(value), "1 or more, or leave it out"),  # see check_method
+RANGES = {
+    "seed": Range("seed", lambda value: -(2**63) <= value < 2**63, "a whole number of at most 63 bits", whole=True),
+    "attempts": Range("attempts", lambda value: value >= 0, "0 or more", whole=True),
+    "batch_size": Range("batch_size", lambda value: value >= 1, "at least 1, or leave it out", whole=True),
+    "timeout_s": Range("timeout", lambda value: value > 0, "a positive time, or leave it out", " s"),
+    "temperature_k": Range("temperature", lambda value: value > 0, "one above 0", " K"),
+    "rms": Range("rms", lambda value: value >= 0, "0 or more", " A"),
+    "ewindow": Range("ewindow", lambda value: value > 0, "one above 0, or leave it out", " kcal/mol"),
+    "oversample": Range("oversample", lambda value: 1 <= value < math.inf, "1 or more"),
+    "dielectric": Range("dielectric", is_real, "1 or more, or leave it out"),  # see check_method
 }
 
 
@@ -86,27 +77,29 @@ class GenerateSettings:
     start: StartSettings = StartSettings()
 
     def __post_init__(self) -> None:
-        self._refuse_numbers()
-        if self.stereo not in STEREO_POLICIES:
-            raise CannotStart(f"stereo is {self.stereo!r}; choose one of {', '.join(STEREO_POLICIES)}")
-        if self.select not in WAYS:
-            raise CannotStart(f"select is {self.select!r}; choose one of {', '.join(WAYS)}")
+        check_numbers(self, RANGES)
+        self._count()
+        if not isinstance(self.keep_invalid, bool | np.bool_):
+            raise CannotStart(f"keep_invalid is {self.keep_invalid!r}; give True or False")
+        check_choice("stereo", self.stereo, STEREO_POLICIES)
+        check_choice("select", self.select, WAYS)
         if self.template is not None and not isinstance(self.template, Template):
             raise CannotStart(f"template is {self.template!r}; give what read_template reads")
+        for name, kind in (("sampler", SamplerSettings), ("start", StartSettings)):
+            if not isinstance(getattr(self, name), kind):
+                given = f"{name} is {getattr(self, name)!r}"
+                raise CannotStart(f"{given}; give {kind.__name__}, or its name to load(...).generate(mol, {name}=...)")
+        check_method(self.relax)
         by_mmff = self.relax == "none" and (self.needs_energies or self.start.start == "mmff94s")
         check_method(SCORING if by_mmff else self.relax, self.dielectric)
 
-    def _refuse_numbers(self) -> None:
-        """CannotStart for a number that is none or is out of its range."""
-        for field, (name, unit, holds, advice) in RANGES.items():
-            value, optional = getattr(self, field), getattr(GenerateSettings, field) is None
-            if not (holds(value) or (optional and value is None)):
-                shown = f"{value}{unit}" if is_real(value) else repr(value)
-                raise CannotStart(f"{name} is {shown}; give {advice}")
-        if not (self.num_confs == "auto" or (_is_whole(self.num_confs) and self.num_confs >= 1)):
-            raise CannotStart(f"num_confs is {self.num_confs!r}; ask for at least 1 conformer, or for 'auto'")
-        if not _is_whole(self.seed):
-            raise CannotStart(f"seed is {self.seed!r}; give a whole number")
+    def _count(self) -> None:
+        """Makes the number of conformers Python's own. Raises CannotStart if it is none or is out of its range."""
+        count: object = self.num_confs
+        if not (isinstance(count, str) and count == "auto"):
+            if not (is_whole(count) and self.num_confs >= 1):  # type: ignore[operator]
+                raise CannotStart(f"num_confs is {count!r}; ask for at least 1 conformer, or for 'auto'")
+            object.__setattr__(self, "num_confs", int(self.num_confs))
         if (1 if self.num_confs == "auto" else self.num_confs) * self.oversample > MOST_CONFORMERS:
             asked = f"{self.num_confs} conformers, {self.oversample:g} made for each of them,"
             raise CannotStart(f"{asked} are more than the {MOST_CONFORMERS:,} that can be handled; ask for fewer")
@@ -123,6 +116,8 @@ def default_settings(sampling: dict[str, Any], start: str | None = None) -> Gene
     sampling: `start`, fields of StartSettings after `start_`, and of SamplerSettings; a table named as a
     start holds what differs for it. Raises WeightsError if they are not such settings.
     """
+    if start is not None:
+        check_choice("start", start, STARTS)
     try:
         chosen = start or sampling.get("start", StartSettings.start)
         own = sampling.get(chosen, {})

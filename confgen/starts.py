@@ -15,12 +15,13 @@ from rdkit import Chem
 
 from confgen.distinct import distances
 from confgen.embed import embed_core
-from confgen.errors import CannotStart, MoleculeError, NoStart
+from confgen.errors import MoleculeError, NoStart
 from confgen.fusions import trans_fused
 from confgen.joining import LARGE as JOINED
 from confgen.joining import embed_large
 from confgen.minima import Covering, covering
 from confgen.molecule import is_token, label, positions, with_positions
+from confgen.ranges import Range, check_choice, check_numbers
 from confgen.scaffold import Core
 from confgen.select import k_medoids
 from confgen.stereo import elements
@@ -33,6 +34,14 @@ LARGE = 150  # atoms from which the pool is as many as are asked for: each takes
 STARTS = ("harmonic", "etkdg", "mmff94s", "input")
 TORSIONS = ("learned", "crystal")
 BLOCK = 50  # starts that are chosen together: the RMSD matrix of a pool grows with the square of it
+RANGES = {
+    "sigma": Range("sigma", lambda value: 0 < value < math.inf, "one above 0, and finite"),
+    "noise": Range("noise", lambda value: 0 <= value < math.inf, "0 or more, and finite"),
+    "pool": Range(
+        "pool", lambda value: value >= 1, "1 or more RDKit conformers for each start, a whole number", whole=True
+    ),
+    "rounds": Range("rounds", lambda value: value >= 1, "a whole number, at least 1", whole=True),
+}
 
 
 @dataclass(frozen=True)
@@ -60,18 +69,9 @@ class StartSettings:
     torsions: str = "learned"
 
     def __post_init__(self) -> None:
-        if self.start not in STARTS:
-            raise CannotStart(f"start is {self.start!r}; choose one of {', '.join(STARTS)}")
-        if not 0 < self.sigma < math.inf:
-            raise CannotStart(f"the sigma to start from is {self.sigma}; give a positive one")
-        if not 0 <= self.noise < math.inf:
-            raise CannotStart(f"the share of noise to start with is {self.noise}; give 0 or more")
-        if self.pool < 1:
-            raise CannotStart(f"the pool to start from is {self.pool}; give 1 or more RDKit conformers for each start")
-        if self.rounds < 1:
-            raise CannotStart(f"there are {self.rounds} rounds of sampling; give 1 or more")
-        if self.torsions not in TORSIONS:
-            raise CannotStart(f"torsions is {self.torsions!r}; choose one of {', '.join(TORSIONS)}")
+        check_choice("start", self.start, STARTS)
+        check_numbers(self, RANGES)
+        check_choice("torsions", self.torsions, TORSIONS)
 
 
 def starts_of(

@@ -34,6 +34,7 @@ LAYERS = {
     "molecule": 1,
     "optional": 1,
     "outfile": 1,
+    "ranges": 1,
     "parquet": 1,
     "relabelling": 1,
     "rmsd": 1,

@@ -44,7 +44,13 @@ def test_options_there_and_back_are_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "options", "said"),
-    [("quick", {}, "fast, ensemble"), (None, {"stepz": 3}, "steps"), (None, {"rms": -1.0}, "rms is -1.0")],
+    [
+        ("quick", {}, "fast, ensemble"),
+        (["fast"], {}, "fast, ensemble"),
+        (None, {"start": ["etkdg"]}, "harmonic, etkdg"),
+        (None, {"stepz": 3}, "steps"),
+        (None, {"rms": -1.0}, "rms is -1.0"),
+    ],
 )
 def test_what_does_not_exist_cannot_start(preset: str | None, options: dict[str, Any], said: str) -> None:
     with pytest.raises(CannotStart, match=said):
@@ -58,7 +64,7 @@ def test_names_of_the_command_line_serve_as_well() -> None:
 
 @pytest.mark.parametrize("name", ["steps", "sigma_max", "rho", "snr", "pool", "rounds", "noise"])
 def test_what_is_no_number_cannot_start(name: str) -> None:
-    with pytest.raises(CannotStart, match=f"^{name} is 'x'; give a number"):
+    with pytest.raises(CannotStart, match=f"^{name} is 'x'; give "):
         settings_for({}, None, {name: "x"})
 
 

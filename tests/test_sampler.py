@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -226,10 +227,19 @@ def test_the_last_step_lands_on_the_clean_estimate(name: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sampler": "euler"}, "unknown sampler 'euler'; choose one of heun"),
+        ({"sampler": "euler"}, "sampler is 'euler'; choose one of heun"),
         ({"num_steps": 0}, "at least 1"),
         ({"sigma_min": 13.0}, "0 < sigma_min <= sigma_max"),
-        ({"snr": 0.0}, "snr must be above 0"),
+        ({"sampler": [1]}, r"sampler is \[1\]; choose one of heun"),
+        ({"snr": 0.0}, "snr is 0.0; give one above 0"),
+        ({"num_steps": 1.5}, "steps is 1.5; give a whole number"),
+        ({"num_steps": math.nan}, "steps is nan; give a whole number"),
+        ({"corrector_steps": math.inf}, "corrector_steps is inf; give a whole number"),
+        *(
+            ({name: wrong}, f"{name} is {wrong}; give .* finite")
+            for name in ("rho", "s_churn", "s_noise", "s_tmin", "s_tmax", "snr", "sigma_min", "sigma_max")
+            for wrong in (math.nan, math.inf)
+        ),
     ],
 )
 def test_senseless_settings_are_refused(wrong: dict[str, object], message: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase.calculators.emt import EMT
 
 from confgen.errors import CannotStart
 from confgen.settings import GenerateSettings, default_settings
@@ -41,6 +42,17 @@ def test_weights_without_settings_leave_the_defaults() -> None:
         {"oversample": 0.5},
         {"temperature_k": 0.0},
         {"relax": "am1"},
+        {"relax": None},
+        {"relax": 42},
+        {"relax": ["uff"]},
+        {"relax": EMT()},
+        {"relax": EMT},
+        {"keep_invalid": "no"},
+        {"keep_invalid": 1},
+        {"seed": 2**63},
+        {"seed": -(2**63) - 1},
+        {"start": "input"},
+        {"sampler": "heun"},
         {"dielectric": 80.0},
     ],
     ids=str,
@@ -66,5 +78,15 @@ def test_numbers_may_be_of_numpy() -> None:
 
 
 def test_whole_numbers_may_be_of_numpy() -> None:
-    settings = GenerateSettings(num_confs=np.int64(3), seed=np.int32(7))  # type: ignore[arg-type]
-    assert (settings.num_confs, settings.seed) == (3, 7)
+    settings = GenerateSettings(num_confs=np.int64(3), seed=np.int32(7), batch_size=np.uint8(2))  # type: ignore[arg-type]
+    found = settings.num_confs, settings.seed, settings.batch_size
+    assert [(type(number), number) for number in found] == [(int, 3), (int, 7), (int, 2)]
+
+
+def test_a_truth_may_be_of_numpy() -> None:
+    assert GenerateSettings(keep_invalid=np.bool_(True)).keep_invalid  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**63 - 1])
+def test_a_seed_may_be_any_that_parquet_can_hold(seed: int) -> None:
+    assert GenerateSettings(seed=seed).seed == seed

@@ -220,11 +220,20 @@ def test_uff_relaxes_once_since_it_knows_no_medium(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"pool": 0}, {"rounds": 0}, {"noise": -1.0}, {"sigma": 0.0}, {"sigma": math.inf}, {"torsions": "x"}]
+    "wrong",
+    [
+        *({"pool": value} for value in (0, 1.5, math.inf, math.nan, "x")),
+        *({"rounds": value} for value in (0, 1.5)),
+        *({"noise": value} for value in (-1.0, math.nan)),
+        *({"sigma": value} for value in (0.0, math.inf)),
+        {"torsions": "x"},
+        {"start": ["etkdg"]},
+    ],
+    ids=str,
 )
 def test_senseless_starts_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(CannotStart):
-        StartSettings("etkdg", **wrong)
+    with pytest.raises(CannotStart, match=f"^{next(iter(wrong))} is .*; (give|choose)"):
+        StartSettings(**({"start": "etkdg"} | wrong))
 
 
 @pytest.mark.parametrize(("torsions", "used"), [("learned", True), ("crystal", False)])
