@@ -112,7 +112,7 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
     Raises: MoleculeError if it has no atoms, a dummy, R-group or query, repeats as a polymer does, has more than
             MAX_HEAVY_ATOMS heavy atoms, or breaks the rules of valence.
     """
-    mol = Chem.Mol(mol)
+    mol, raw = Chem.Mol(mol), Chem.Mol(mol)
     where = _where(origin, name or _title(mol))
     _refuse(mol, where)
     with rdBase.BlockLogs():
@@ -121,6 +121,7 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
         except (RuntimeError, ValueError) as error:
             raise MoleculeError(f"{where}: {reason_in(str(error))}; {FIX}") from None
     Chem.AssignStereochemistry(mol, cleanIt=True)
+    restore_overlooked(mol, raw)
     for conformer in list(mol.GetConformers()):
         if not conformer.Is3D():
             mol.RemoveConformer(conformer.GetId())
@@ -128,7 +129,7 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
 
 
 def prepared(mol: object, where: str) -> Mol:
-    """The molecule as it is if it can be worked on, or what `prepare` makes of one that lacks hydrogens or the rest.
+    """What `prepare` makes of a molecule, whoever made that; `where` is its origin if it names none itself.
 
     Raises: MoleculeError as `prepare` does, and for what is no molecule; `where` says which one that is.
     """
@@ -137,10 +138,7 @@ def prepared(mol: object, where: str) -> Mol:
     if not isinstance(mol, Mol):
         kind = type(mol).__name__
         raise MoleculeError(f"{where}: is of type {kind}, not an RDKit molecule; make one with confgen.read_molecule")
-    unready = mol.GetNumAtoms() == 0 or mol.HasQuery() or mol.NeedsUpdatePropertyCache()
-    if unready or any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
-        return prepare(mol, origin=mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else where)
-    return mol
+    return prepare(mol, origin=mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else where)
 
 
 def positions(mol: Mol) -> NDArray[np.float64]:

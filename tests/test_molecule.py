@@ -18,7 +18,9 @@ from confgen.molecule import (
     from_smiles,
     is_token,
     label,
+    positions,
     prepare,
+    prepared,
     read_molecule,
 )
 
@@ -292,6 +294,58 @@ def test_prepare_keeps_3d_and_drops_drawn_conformers():
 
 def test_prepare_sees_the_stereo_of_an_unsanitised_smiles():
     assert canonical(prepare(Chem.MolFromSmiles("F/C=C/F", sanitize=False))) == "F/C=C/F"
+
+
+def made_without_confgen(smiles: str) -> Chem.Mol:
+    mol = Chem.MolFromSmiles(smiles, sanitize=False)
+    mol.UpdatePropertyCache(strict=False)
+    return mol
+
+
+@pytest.mark.parametrize(
+    ("smiles", "reason"),
+    [
+        ("[H]C([H])([H])([H])[H]", r"atom 2 \(C\) has valence 5"),
+        ("*[H]", "atom 1 is a dummy"),
+        (f"[{']['.join(['He'] * 1001)}]", "1001 heavy atoms"),
+    ],
+    ids=["valence", "dummy", "size"],
+)
+def test_a_molecule_with_all_hydrogens_is_checked_like_any_other(smiles, reason):
+    with pytest.raises(MoleculeError, match=f"^molecule 3: .*{reason}"):
+        prepared(made_without_confgen(smiles), "molecule 3")
+
+
+def test_kekule_forms_are_perceived():
+    mol = Chem.AddHs(Chem.MolFromSmiles("c1ccccc1C"))
+    Chem.Kekulize(mol, clearAromaticFlags=True)
+    assert sum(atom.GetIsAromatic() for atom in prepared(mol, "").GetAtoms()) == 6
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C[C@H](F)[C@@H](C)O", "C1C[C@@]12C[C@H]2F", "C/C=C1/CC[C@H](F)CC1", "F[P@TB1](Cl)(Br)(I)C", "OC1CCC1=C"]
+)
+def test_preparing_again_changes_nothing(smiles):
+    mol = read_molecule(smiles)
+    assert Chem.MolToCXSmiles(prepared(mol, "")) == Chem.MolToCXSmiles(mol)
+
+
+def test_preparing_keeps_what_a_molecule_carries(embed_mol):
+    mol = embed_mol(read_molecule("[13CH3:7][C@H](N)O"), 2)
+    mol.SetProp("_private", "x")
+    mol.SetIntProp("number", 4)
+    again = prepared(mol, "")
+    assert [a.GetSymbol() for a in again.GetAtoms()] == [a.GetSymbol() for a in mol.GetAtoms()]
+    assert (again.GetAtomWithIdx(0).GetIsotope(), again.GetAtomWithIdx(0).GetAtomMapNum()) == (13, 7)
+    assert (again.GetProp("_private"), again.GetIntProp("number")) == ("x", 4)
+    np.testing.assert_array_equal(positions(again), positions(mol))
+
+
+def test_preparing_leaves_no_mark_on_the_molecule_given():
+    mol = Chem.AddHs(Chem.MolFromSmiles("C[C@H](N)O"))
+    before = mol.ToBinary(int(Chem.PropertyPickleOptions.AllProps))
+    prepared(mol, "")
+    assert mol.ToBinary(int(Chem.PropertyPickleOptions.AllProps)) == before
 
 
 # Tokens and fragments
