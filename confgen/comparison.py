@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
+from confgen.complaints import quiet
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
@@ -44,7 +45,7 @@ def compare(
     limit, given = protocol.per_reference, made.mol.GetNumConformers()
     most = given if limit is None else limit * blank.num_references
     try:
-        with rdBase.BlockLogs():
+        with quiet():
             judged, note = _on_reference(made.mol, reference.mol, most)
             scores = replace(_compared(blank, judged, reference.mol), num_given=given, note=note)
     except MoleculeError as error:
@@ -79,7 +80,7 @@ def _blank(reference: ConformerSet) -> MoleculeScores:
     if mol is None or count == 0:
         reason = reference.error or f"{label_of(reference)}: has no conformers"
         return replace(blank, error=f"no reference to compare with: {reason}")
-    with rdBase.BlockLogs():
+    with quiet():
         return replace(
             blank,
             smiles=stereo_smiles(mol),

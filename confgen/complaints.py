@@ -1,12 +1,55 @@
-"""Why RDKit could not read a molecule, in words for one line of a message; atoms are counted from 1."""
+"""Why RDKit could not read a molecule, in words for one line of a message; atoms are counted from 1.
+
+RDKit's logs are one for all threads, and each way it has to block or capture them restores what it found. So here
+they are blocked once for all who want that at a time, and nobody captures or stops blocking while another captures.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from rdkit import Chem, rdBase
 
 LIMIT = 80  # characters of a text that stands in a message
+
+
+@dataclass
+class _Logs:
+    """Who holds RDKit's logs: `lock` for as long as they are captured, and how many want them blocked."""
+
+    lock: threading.RLock
+    blocked: int = 0
+    block: rdBase.BlockLogs | None = None
+
+
+_LOGS = _Logs(threading.RLock())
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """RDKit logs nothing inside, in any thread."""
+    with _LOGS.lock:
+        _LOGS.blocked += 1
+        _LOGS.block = _LOGS.block or rdBase.BlockLogs()
+    try:
+        yield
+    finally:
+        with _LOGS.lock:
+            _LOGS.blocked -= 1
+            if not _LOGS.blocked:
+                _LOGS.block = None  # which restores the logs
+
+
+@contextmanager
+def captured() -> Iterator[Any]:
+    """What RDKit complains of inside, as `messages`; only this thread may complain meanwhile."""
+    with _LOGS.lock, rdBase.CaptureErrorLog() as log:
+        yield log
 
 
 def smiles_reason(smiles: str, log: str) -> str:
@@ -36,7 +79,7 @@ def block_reason(block: str, log: str) -> str:
     if "M  END" not in block:
         return "the record is cut short, it has no M  END line"
     if not log:
-        with rdBase.CaptureErrorLog() as supplier_log:
+        with captured() as supplier_log:
             supplier = Chem.SDMolSupplier()
             supplier.SetData(block + "\n$$$$\n")
             _ = supplier[0]

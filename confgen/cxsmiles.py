@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import BondStereo, Mol, StereoGroupType
 
 from confgen.axes import AXIAL, renumbered
+from confgen.complaints import quiet
 from confgen.stereo import HANDED
 
 GROUPS = {StereoGroupType.STEREO_AND: "&", StereoGroupType.STEREO_OR: "o"}
@@ -71,7 +72,7 @@ def _ways(mol: Mol, axis: int, ends: Sequence[int], place: dict[int, int]) -> li
 
 def _read(smiles: str, wedges: Sequence[str]) -> dict[frozenset[int], BondStereo]:
     """The axes, by their atoms, that RDKit reads from a SMILES with these wedges."""
-    with rdBase.BlockLogs():
+    with quiet():
         read = Chem.MolFromSmiles(f"{smiles} |{','.join(wedges)}|", HYDROGENS_KEPT)
     bonds = () if read is None else read.GetBonds()
     return {

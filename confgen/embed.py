@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.complaints import quiet
 from confgen.hypervalent import bounds, centres, mended
 from confgen.scaffold import Core, deviation, superposed
 from confgen.stereo import elements
@@ -58,7 +59,7 @@ def embed(
     copy = Chem.Mol(mol)
     largest = max(LOT, int(LARGEST_LOT * min(1.0, SMALL / mol.GetNumAtoms()) ** 2))
     size, failed_lots, last_resorts = 1, 0, ways is WAYS
-    with rdBase.BlockLogs():
+    with quiet():
         shaped = centres(mol)
         parameters = embed_parameters(core, bounds(mol, shaped) if shaped else within)
         while len(results) < len(seeds):

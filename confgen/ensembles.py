@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol
 
+from confgen.complaints import quiet
 from confgen.energies import complete, normalised, objections, relative, unless_unknown
 from confgen.errors import InputError, MoleculeError, first_line
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
-from confgen.molecule import from_smiles, label, positions, with_positions
+from confgen.molecule import from_smiles, label, positions, reduced, with_positions
 from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
 from confgen.sdf import Group, sdf_groups
@@ -65,6 +66,9 @@ class ConformerSet:
     error: MoleculeError | None = None
     notes: tuple[str, ...] = ()
     making: Making | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
 
 def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
@@ -236,7 +240,7 @@ def _from_directory(path: Path) -> Iterator[ConformerSet]:
 def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet:
     """The conformers that are the same graph as the first one, on that one's atoms."""
     name = found.name or stem
-    with rdBase.BlockLogs():
+    with quiet():
         first = next((mol for mol in found.mols if mol.GetNumConformers()), None)
         if first is None or not first.GetNumAtoms():
             error = MoleculeError(f"{origin} '{name}': has no conformers; leave it out")

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
 
+from confgen.complaints import quiet
 from confgen.molecule import from_binary, to_binary
 from confgen.optional import imported
 
@@ -56,7 +57,7 @@ def mmff94s(mol: Mol, dielectric: float | None = None, held: Sequence[int] = ())
     dielectric: constant, at least 1; None is vacuum.     held: atoms that stay where they are.
     """
     copy = Chem.Mol(mol)  # RDKit puts MMFF's own aromaticity on the molecule that it is given
-    with rdBase.BlockLogs():
+    with quiet():
         properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(copy, mmffVariant="MMFF94s")
         if properties is None:
             return None
@@ -74,7 +75,7 @@ def uff(mol: Mol, held: Sequence[int] = ()) -> Field | None:
     held: as for `mmff94s`.
     """
     copy = Chem.Mol(mol)
-    with rdBase.BlockLogs():
+    with quiet():
         if not rdForceFieldHelpers.UFFHasAllMoleculeParams(copy):
             return None
         found: ForceField | None = rdForceFieldHelpers.UFFGetMoleculeForceField(

@@ -17,7 +17,7 @@ from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.flexibility import num_confs_auto
 from confgen.isomers import by_policy
-from confgen.molecule import label, positions, prepared, with_positions
+from confgen.molecule import label, positions, prepared, reduced, with_positions
 from confgen.options import settings_for, with_options
 from confgen.rounds import Account, Task, make
 from confgen.settings import GenerateSettings
@@ -57,6 +57,9 @@ class Ensemble:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
 
 class Generator:

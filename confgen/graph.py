@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.complaints import quiet
 from confgen.models.dense import NODE_FEATURES, PAIR_FEATURES
 from confgen.molecule import is_token
 
@@ -189,7 +190,7 @@ def _centres(mol: Chem.Mol, place: dict[int, int]) -> tuple[np.ndarray, np.ndarr
 
 def _bounds(mol: Chem.Mol) -> np.ndarray:
     """Lower and upper distances of all atoms, (N, N, 2) float32 angstrom, from RDKit's distance geometry."""
-    with rdBase.BlockLogs():  # RDKit's force field types warn about metals and noble gases
+    with quiet():  # RDKit's force field types warn about metals and noble gases
         matrix = rdDistGeom.GetMoleculeBoundsMatrix(mol, useMacrocycle14config=True)
     upper = np.triu(matrix, 1)
     lower = np.tril(matrix, -1)

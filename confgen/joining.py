@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 
+from confgen.complaints import quiet
 from confgen.cutting import Part, neighbours, parts
 from confgen.embed import embed
 from confgen.rotors import turned
@@ -45,7 +46,7 @@ def embed_large(mol: Chem.Mol, seeds: Sequence[int], deadline: float | None = No
 
 def joined(mol: Chem.Mol, seeds: Sequence[int], deadline: float | None = None) -> list[np.ndarray | None]:
     """Positions (N, 3) angstrom for every seed; None where a part cannot be embedded or there is nothing to cut."""
-    with rdBase.BlockLogs():
+    with quiet():
         try:
             divided = parts(mol)
         except Chem.MolSanitizeException:  # of a part: its atoms need those that it does not see

@@ -9,13 +9,15 @@ last. `_Name` holds the title, `_confgen_origin` where it came from (`mols.smi:7
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol
 
-from confgen.complaints import block_reason, reason_in, short, smiles_reason
+from confgen.complaints import block_reason, captured, quiet, reason_in, short, smiles_reason
 from confgen.errors import MoleculeError
 from confgen.mol2 import read_mol2, unsaturated
 from confgen.stereo import HANDED
@@ -115,7 +117,7 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
     mol, raw = Chem.Mol(mol), Chem.Mol(mol)
     where = _where(origin, name or _title(mol))
     _refuse(mol, where)
-    with rdBase.BlockLogs():
+    with quiet():
         try:
             Chem.SanitizeMol(mol)
         except (RuntimeError, ValueError) as error:
@@ -160,6 +162,17 @@ def from_binary(binary: bytes) -> Mol:
     return mol
 
 
+def reduced(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """What `__reduce__` gives for a dataclass with a field `mol`, a molecule or None: see `to_binary`."""
+    rest = {field.name: getattr(value, field.name) for field in fields(value)}
+    mol = rest.pop("mol")
+    return _rebuilt, (type(value), None if mol is None else to_binary(mol), rest)
+
+
+def _rebuilt(kind: Callable[..., Any], binary: bytes | None, rest: dict[str, Any]) -> Any:
+    return kind(mol=None if binary is None else from_binary(binary), **rest)
+
+
 def with_positions(mol: Mol, pos: NDArray[np.float64]) -> Mol:
     """A copy whose conformers 0..K-1 are the given positions, (K, N, 3) angstrom."""
     copy = Chem.Mol(mol)
@@ -195,7 +208,7 @@ def is_token(mol: Mol) -> NDArray[np.bool_]:
 
 def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, str]:
     """What RDKit reads from `text`, if it can, and what it complained of, which is kept off stderr."""
-    with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
+    with quiet(), captured() as log:
         try:
             return read(text), log.messages
         except UnicodeEncodeError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from rdkit import rdBase
 from rdkit.Chem import Mol
 
+from confgen.complaints import quiet
 from confgen.energies import normalised, relative
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
@@ -38,7 +38,7 @@ def right_stereo_only(one: ConformerSet) -> ConformerSet:
     """
     if one.mol is None or not one.mol.GetNumConformers():
         return one
-    with rdBase.BlockLogs():
+    with quiet():
         names = mismatches_all(one.mol)
         differs = np.array([bool(names[k]) and _another(one.mol, pos) for k, pos in enumerate(positions(one.mol))])
         if not differs.any():

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from safetensors.torch import save_file
 from tqdm import tqdm
 
 from confgen.checkpoint import shipped_torsions
+from confgen.complaints import quiet
 from confgen.crew import Lost, shared_out
 from confgen.dataset import FORMAT, read_row, stereo_from_positions
 from confgen.errors import InputError
@@ -117,7 +118,7 @@ def _begin(starts: bool) -> Callable[[list[dict[str, Any]]], list[_Part | str]]:
 
 
 def _pack_rows(rows: list[dict[str, Any]], *, starts: bool) -> list[_Part | str]:
-    with rdBase.BlockLogs():
+    with quiet():
         return [_pack_row(row, starts=starts) for row in rows]
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import torch
-from rdkit import Chem, rdBase
+from rdkit import Chem
 
 from confgen.checkpoint import Weights, load
+from confgen.complaints import quiet
 from confgen.cores import available_cores
 from confgen.crew import Begin, Lost, shared_out
 from confgen.errors import MoleculeError, WeightsError
@@ -73,7 +74,7 @@ def generate_parallel(
             elif isinstance(answer, Lost):
                 yield [_failure(record, _death(record.mol, answer), settings)]
             else:
-                yield [replace(ensemble, mol=from_binary(binary)) for ensemble, binary in answer]
+                yield answer
 
 
 def choose_workers(
@@ -116,21 +117,16 @@ def _failure(record: Record, error: MoleculeError | None, settings: GenerateSett
 
 def _begin(
     weights_name: str, sha256: str | None, settings: GenerateSettings, threads: int
-) -> Callable[[tuple[Count, bytes]], list[tuple[Ensemble, bytes]]]:
+) -> Callable[[tuple[Count, bytes]], list[Ensemble]]:
     """What makes the ensembles of one molecule in a worker. Raises WeightsError."""
     torch.set_num_threads(threads)
     weights = load(weights_name)
     if sha256 not in (None, weights.sha256):
         raise WeightsError(f"{weights_name}: the weights were exchanged meanwhile; start again")
 
-    def work(payload: tuple[Count, bytes]) -> list[tuple[Ensemble, bytes]]:
+    def work(payload: tuple[Count, bytes]) -> list[Ensemble]:
         count, binary = payload
-        with rdBase.BlockLogs():
-            return _packed(ensembles_of(from_binary(binary), weights, replace(settings, num_confs=count)))
+        with quiet():
+            return ensembles_of(from_binary(binary), weights, replace(settings, num_confs=count))
 
     return work
-
-
-def _packed(ensembles: Sequence[Ensemble]) -> list[tuple[Ensemble, bytes]]:
-    """Ensembles with their molecules apart: a plain pickle of a molecule leaves out private properties."""
-    return [(replace(made, mol=None), to_binary(made.mol)) for made in ensembles if made.mol is not None]

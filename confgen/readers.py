@@ -15,13 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rdkit.Chem import Mol
 
 from confgen.columns import Columns, begins_table, find_columns, is_smiles_column, rows, unquoted
 from confgen.complaints import short
 from confgen.errors import InputError, MoleculeError
-from confgen.molecule import from_mol2block, from_molblock, from_smiles
+from confgen.molecule import from_mol2block, from_molblock, from_smiles, reduced
 from confgen.splitting import head_of, mol2_blocks, sdf_blocks, split_line
 from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
@@ -49,6 +50,9 @@ class Record:
     name: str
     origin: str
     error: MoleculeError | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
 
 Entry = Callable[[], Record]  # reads one entry of an input

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rdkit import Chem, rdBase
+from rdkit import Chem
 
+from confgen.complaints import quiet
 from confgen.crew import Lost
 from confgen.errors import MoleculeError
 from confgen.molecule import from_binary, label
@@ -23,7 +24,7 @@ def begin(settings: ReferenceSettings) -> Callable[[bytes], Entry]:
     """What makes the entry of one molecule, a binary with all its properties, in a worker."""
 
     def work(binary: bytes) -> Entry:
-        with rdBase.BlockLogs():
+        with quiet():
             return made_of(from_binary(binary), settings)
 
     return work

@@ -23,12 +23,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rdkit import rdBase
 from rdkit.Chem import Mol
 
 from confgen import calculators
 from confgen.calculation import Method, by_calculator
-from confgen.complaints import short
+from confgen.complaints import quiet, short
 from confgen.descent import Attempt, minimise
 from confgen.errors import CannotStart
 from confgen.forcefields import Field, mmff94s, require_gfnff, uff
@@ -158,7 +157,7 @@ def _judged(mol: Mol, pos: np.ndarray, attempts: list[Attempt]) -> Relaxed:
     """What is kept of the attempts, without notes."""
     kept, energies, outcomes, checks = pos.copy(), np.full(len(pos), np.nan), [], []
     after = np.array([attempt.pos for attempt in attempts]).reshape(pos.shape)
-    with rdBase.BlockLogs():
+    with quiet():
         already, now = check(mol), check(with_positions(mol, after))
     for k, attempt in enumerate(attempts):
         new = [name for name in now[k] if name not in already[k]]

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.axes import renumbered
+from confgen.complaints import quiet
 from confgen.energies import relative
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
@@ -77,7 +78,7 @@ def sdf_groups(path: Path) -> Iterator[Group]:
 
     Raises: InputError, as the first is asked for, if the file cannot be read.
     """
-    with open_text(str(path)) as text, rdBase.BlockLogs():
+    with open_text(str(path)) as text, quiet():
         group: Group | None = None
         bad: list[Group] = []
         try:

@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom, rdForceFieldHelpers
+
+from confgen.complaints import quiet
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def energy_ratios(
     mean = ensemble_mean(mol, settings) if mean is None else mean
     if mean is None:
         return None
-    with rdBase.BlockLogs():
+    with quiet():
         energies = [_energy(mol, conformer.GetId(), relax_hydrogens) for conformer in mol.GetConformers()]
     return np.nan_to_num(np.array(energies) / max(mean, settings.floor_kcal_mol), nan=np.inf)
 
@@ -54,7 +56,7 @@ def ensemble_mean(mol: Mol, settings: StrainSettings = STRAIN) -> float | None:
     parameters.useRandomCoords = True  # type: ignore[assignment]
     parameters.timeout = settings.timeout_s  # type: ignore[assignment]
     copy = Chem.Mol(mol)
-    with rdBase.BlockLogs():
+    with quiet():
         if not rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
             return None
         try:

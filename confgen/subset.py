@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol
 
+from confgen.complaints import quiet
 from confgen.ensembles import JSON_LINES, PICKLES, XYZ, ConformerSet, read_ensembles
 from confgen.errors import InputError
 from confgen.readers import Entry, Record, read_records
@@ -45,7 +46,7 @@ def skeleton(mol: Mol) -> str:
     It is the first block of the InChIKey (a hash of the formula, the bonds and the hydrogens that cannot move) or,
     where InChI gives up, the SMILES without stereochemistry.
     """
-    with rdBase.BlockLogs():
+    with quiet():
         parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
         largest = max(parts, key=lambda part: (part.GetNumHeavyAtoms(), part.GetNumAtoms()))
         key = Chem.MolToInchiKey(largest)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
+from confgen.complaints import quiet
 from confgen.core_checks import core_faults, within_reach, wrong_hands
 from confgen.core_queries import FEWEST_ATOMS, core_queries, heavy_atoms, rings_agree
 from confgen.errors import CannotStart, InputError, MoleculeError
-from confgen.molecule import fragments, label
+from confgen.molecule import fragments, label, reduced
 from confgen.readers import KINDS, MOL2, SDF, read_records
 from confgen.scaffold import Core
 
@@ -32,6 +34,9 @@ class Template:
     origin: str
     smarts: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
 
 def read_template(path: str | Path, smarts: str | None = None) -> Template:
@@ -151,7 +156,7 @@ def _distinct(mol: Mol, template: Template, mappings: Sequence[tuple[np.ndarray,
     cores: list[Core] = []
     strained: list[Core] = []
     wrong: list[str] = []
-    with rdBase.BlockLogs():  # as in `confgen.graph`
+    with quiet():  # as in `confgen.graph`
         bounds = rdDistGeom.GetMoleculeBoundsMatrix(mol)
     for own, other in mappings:
         key = _labelled(bare, np.searchsorted(heavy, own), other)

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.complaints import quiet
 from confgen.embed import embed
 from confgen.hypervalent import centres
 from confgen.molecule import positions, with_positions
@@ -81,7 +82,7 @@ def united(mol: Chem.Mol) -> United | None:
                 atom.SetIsotope(MARK)
     if left_out < FEWEST:
         return None
-    with rdBase.BlockLogs():
+    with quiet():
         try:
             small = Chem.RemoveHs(marked)
             within = _bounds(small)

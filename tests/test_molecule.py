@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from blocks import ETHANOL_2D, methanol_mol2
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.complaints import quiet
 from confgen.errors import MoleculeError
 from confgen.molecule import (
     MAX_HEAVY_ATOMS,
@@ -346,6 +348,21 @@ def test_preparing_leaves_no_mark_on_the_molecule_given():
     before = mol.ToBinary(int(Chem.PropertyPickleOptions.AllProps))
     prepared(mol, "")
     assert mol.ToBinary(int(Chem.PropertyPickleOptions.AllProps)) == before
+
+
+def test_threads_do_not_mix_their_errors_nor_lose_the_log_of_rdkit(capfd):
+    def reason(atom: int) -> str:
+        with pytest.raises(MoleculeError) as refused:
+            read_molecule("C" * atom + "(C)(C)(C)C")
+        with quiet():
+            return str(refused.value)
+
+    with ThreadPoolExecutor(4) as pool:
+        reasons = list(pool.map(reason, [2 + number % 50 for number in range(500)]))
+    assert [f"atom {2 + number % 50} (C) has valence 5" in text for number, text in enumerate(reasons)] == [True] * 500
+    assert not capfd.readouterr().err
+    Chem.MolFromSmiles("c1cccc1")
+    assert "kekulize" in capfd.readouterr().err
 
 
 # Tokens and fragments

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from rdkit import Chem
 from confgen import checkpoint, pool
 from confgen.cores import available_cores
 from confgen.denoiser import Denoiser
-from confgen.errors import WeightsError
+from confgen.ensembles import ConformerSet
+from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble
-from confgen.molecule import from_molblock, from_smiles, to_binary
+from confgen.molecule import from_molblock, from_smiles, positions, read_molecule, to_binary
 from confgen.pool import FEW_CONFORMERS, choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.sampler import SamplerSettings
 from confgen.settings import GenerateSettings
+from confgen.template import Template
 
 SETTINGS = GenerateSettings(num_confs=2, keep_invalid=True, stereo="enumerate", sampler=SamplerSettings(num_steps=2))
 
@@ -91,6 +94,35 @@ def test_molecules_come_back_from_workers_as_they_were(both: tuple[list[Ensemble
     ]
     assert described[0] == described[1]
     assert described[1][4][1].items() >= {"pIC50": "6.5", "_private": "kept", "_Name": "tagged"}.items()
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        lambda mol: Ensemble(mol, "a", "b", 1, "tiny"),
+        lambda mol: ConformerSet("a", "b", mol, energies=np.zeros(2)),
+        lambda mol: Record(mol, "a", "b"),
+        lambda mol: Template(mol, "b", "CCO"),
+    ],
+    ids=["ensemble", "conformer set", "record", "template"],
+)
+def test_a_pickle_keeps_the_molecule_to_the_last_digit(
+    holding: Callable[[Chem.Mol], Any], embed_mol: Callable[..., Chem.Mol]
+) -> None:
+    mol = embed_mol(read_molecule("CCO"), 2)
+    mol.SetProp("_private", "kept")
+    mol.SetProp("supplier", "x42")
+    given = holding(mol)
+    again = pickle.loads(pickle.dumps(given))
+    assert dict(again.mol.GetPropsAsDict(True, False)) == dict(mol.GetPropsAsDict(True, False))
+    np.testing.assert_array_equal(positions(again.mol), positions(mol))
+    assert repr({**vars(again), "mol": None}) == repr({**vars(given), "mol": None})
+
+
+def test_a_pickle_may_have_no_molecule() -> None:
+    record = Record(None, "", "a.smi:1", MoleculeError("a.smi:1: is none; leave it out"))
+    again = pickle.loads(pickle.dumps(record))
+    assert (again.mol, str(again.error)) == (None, str(record.error))
 
 
 def test_each_record_may_have_a_count_of_its_own(weights: str) -> None:
@@ -169,7 +201,7 @@ def test_workers_have_the_threads_they_are_given(weights: str) -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    [(ensemble, _)] = work((1, to_binary(from_smiles("CCO", "", "test"))))
+    [ensemble] = work((1, to_binary(from_smiles("CCO", "", "test"))))
     assert ensemble.error is None
 
 
