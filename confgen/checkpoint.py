@@ -124,8 +124,11 @@ def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:
     tensors = _verified(folder / TENSORS, config["sha256"])
     torsions = _torsions(folder, config.get("torsions_sha256"))
     try:
-        denoiser = Denoiser(config["network"], **config["config"])
-        denoiser.load_state_dict({key: value.float() for key, value in load_tensors(tensors).items()})
+        with torch.device("meta"):  # takes no random numbers, which belong to the caller
+            denoiser = Denoiser(config["network"], **config["config"])
+        with torch.device("cpu"):  # whatever the caller's default
+            state = {key: value.to(torch.float32, copy=True) for key, value in load_tensors(tensors).items()}
+        denoiser.load_state_dict(state, assign=True)
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{folder}: weights do not fit the network {config['network']!r} ({reason})") from error

@@ -54,9 +54,9 @@ def flat_graph(mol: Chem.Mol) -> SimpleNamespace:
     count = len(tokens)
     centres, wanted = _centres(mol, place)
     pair = _pair_features(mol, place)
-    grid = torch.arange(count)
+    grid = torch.arange(count, device="cpu")
     return SimpleNamespace(
-        z=torch.tensor([mol.GetAtomWithIdx(int(a)).GetAtomicNum() for a in tokens]),
+        z=torch.tensor([mol.GetAtomWithIdx(int(a)).GetAtomicNum() for a in tokens], device="cpu"),
         node=torch.from_numpy(_node_features(mol, place)),
         edge_index=torch.stack((grid.repeat_interleave(count), grid.repeat(count))),
         pair=torch.from_numpy(pair.reshape(count * count, -1)),

@@ -64,9 +64,9 @@ def draw_noise(root: Tensor, mask: Tensor, generators: Sequence[torch.Generator]
     """
     assert len(generators) == len(mask), f"{len(mask)} conformers need as many generators, not {len(generators)}"
     factors = root.cpu()
-    drawn = torch.zeros((*mask.shape, 3), dtype=root.dtype)
+    drawn = torch.zeros((*mask.shape, 3), dtype=root.dtype, device="cpu")
     for row, (n, generator) in enumerate(zip(_atom_counts(mask), generators, strict=True)):
-        eps = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+        eps = torch.randn(n, 3, generator=generator, dtype=torch.float64, device="cpu")
         drawn[row, :n] = (factors[row, :n, :n].double().contiguous() @ eps).to(root.dtype)
     return drawn.to(root.device)
 

@@ -84,7 +84,8 @@ def propose(
             if deadline is not None and time.monotonic() > deadline:
                 raise _OutOfTime(f"{label(mol)}: took longer than --timeout; raise it or ask for fewer conformers")
             with bf16:
-                denoised: Tensor = denoiser(encoded, pos, torch.full((len(pos),), sigma, device=device))
+                level = torch.full((len(pos),), sigma, dtype=torch.float32, device=device)
+                denoised: Tensor = denoiser(encoded, pos, level)
             return denoised
 
         sampled: Denoise = denoise
@@ -162,7 +163,7 @@ def _sample(
 ) -> np.ndarray:
     """Token positions (K, T, 3) of as many conformers as are sampled together, from `known` ones or from the prior."""
     mask, roots = mask.expand(len(seeds), -1), root.expand(len(seeds), -1, -1)
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
     def draw() -> Tensor:
         return draw_noise(roots, mask, generators)

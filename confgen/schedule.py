@@ -20,7 +20,7 @@ def karras_sigmas(num_steps: int, sigma_min: float, sigma_max: float, rho: float
     """
     assert num_steps >= 1, f"a schedule needs at least one step, not {num_steps}"
     assert 0 < sigma_min <= sigma_max, f"sigma_min {sigma_min} and sigma_max {sigma_max} are not 0 < min <= max"
-    ramp = torch.linspace(0, 1, num_steps, dtype=torch.float64)
+    ramp = torch.linspace(0, 1, num_steps, dtype=torch.float64, device="cpu")
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     sigmas = (high + ramp * (low - high)) ** rho
     return torch.cat((sigmas, sigmas.new_zeros(1)))
@@ -34,5 +34,5 @@ def draw_training_sigmas(
     ln sigma ~ N(log_mean, log_std^2), then clamped to [sigma_min, sigma_max], so that both ends, where sampling
     starts and ends, are seen often. Source: Karras et al., arXiv:2206.00364, table 1, "noise distribution".
     """
-    normal = torch.randn(count, generator=generator, device=generator.device)
+    normal = torch.randn(count, generator=generator, dtype=torch.float32, device=generator.device)
     return (log_mean + log_std * normal).clamp(math.log(sigma_min), math.log(sigma_max)).exp()

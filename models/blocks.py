@@ -17,7 +17,8 @@ class ClassEmbedding(nn.Module):
         super().__init__()
         self.classes = tuple(classes)
         self.table = nn.Parameter(torch.randn(sum(classes), width) / math.sqrt(len(classes)))
-        self.register_buffer("first", torch.tensor((0, *classes[:-1])).cumsum(0), persistent=False)
+        first = torch.tensor((0, *classes[:-1]), dtype=torch.int64, device="cpu")  # also where parameters are on "meta"
+        self.register_buffer("first", first.cumsum(0), persistent=False)
         self.first: Tensor
 
     def forward(self, features: Tensor) -> Tensor:
@@ -41,7 +42,8 @@ class NoiseEmbedding(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         # c_noise spans about -1.5 to 1: the fastest of these waves turns ten times over that range
-        self.register_buffer("frequencies", torch.linspace(0.5, 8, 16) * math.pi, persistent=False)
+        waves = torch.linspace(0.5, 8, 16, dtype=torch.float32, device="cpu")
+        self.register_buffer("frequencies", waves * math.pi, persistent=False)
         self.frequencies: Tensor
         self.layers = nn.Sequential(nn.Linear(33, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 

@@ -69,6 +69,12 @@ def test_settings_of_the_sampler_come_back(folder: Path) -> None:
     assert checkpoint.load(str(folder)).sampling == SAMPLING
 
 
+def test_loading_takes_no_random_numbers(folder: Path) -> None:
+    before = torch.random.get_rng_state()
+    checkpoint.load(str(folder))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_loaded_weights_are_ready_to_sample(folder: Path) -> None:
     loaded = checkpoint.load(str(folder)).denoiser
     assert not loaded.training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -350,12 +351,22 @@ def test_preparing_leaves_no_mark_on_the_molecule_given():
     assert mol.ToBinary(int(Chem.PropertyPickleOptions.AllProps)) == before
 
 
+@pytest.fixture
+def hasty_threads():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_do_not_mix_their_errors_nor_lose_the_log_of_rdkit(capfd):
     def reason(atom: int) -> str:
+        with quiet():
+            prepare(Chem.MolFromSmiles("CCO"))
         with pytest.raises(MoleculeError) as refused:
             read_molecule("C" * atom + "(C)(C)(C)C")
-        with quiet():
-            return str(refused.value)
+        return str(refused.value)
 
     with ThreadPoolExecutor(4) as pool:
         reasons = list(pool.map(reason, [2 + number % 50 for number in range(500)]))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import torch
 from rdkit import Chem
 from torch import nn
 
+from confgen import checkpoint
 from confgen import propose as module
 from confgen.denoiser import Denoiser
 from confgen.embed import embed
@@ -20,6 +23,7 @@ from confgen.errors import MoleculeError
 from confgen.molecule import is_token, read_molecule
 from confgen.propose import propose
 from confgen.sampler import SAMPLERS, SamplerSettings
+from confgen.scaffold import Core
 from confgen.starts import StartSettings, starts_of
 
 SEEDS = [3, 2**62, 5, 8, 13]
@@ -227,3 +231,37 @@ def test_calls_are_about_equal_in_size() -> None:
     runs = list(module._runs([start] * 9 + [None] * 2, range(11), 4))
     assert [rows for rows, _ in runs] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10]]
     assert [known is None for _, known in runs] == [False, False, False, True]
+
+
+@contextmanager
+def defaults_of_torch(default: torch.dtype | str) -> Iterator[None]:
+    """Another default type or device inside."""
+    if isinstance(default, torch.dtype):
+        torch.set_default_dtype(default)
+    else:
+        torch.set_default_device(default)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16, "meta"], ids=str)
+def test_the_defaults_of_torch_change_nothing(default: torch.dtype | str, denoiser: Denoiser, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, denoiser, denoiser.state_dict(), {}, {})
+    mol = read_molecule(ALANINE)
+    held = Core(np.array([0, 1, 2]), np.eye(3))
+
+    def all_ways() -> np.ndarray:
+        loaded = checkpoint.load(str(tmp_path)).for_sampling
+        return np.stack(
+            [
+                sampled(mol, SEEDS, loaded, settings("sde"), start, core=core)
+                for start, core in ((HARMONIC, None), (ETKDG, None), (ETKDG, held))
+            ]
+        )
+
+    usual = all_ways()
+    with defaults_of_torch(default):
+        np.testing.assert_array_equal(all_ways(), usual)
