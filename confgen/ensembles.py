@@ -124,7 +124,7 @@ def _from_json(line: str, origin: str) -> ConformerSet:
         name = str(row.get("name", ""))
         mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
         pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
-        told = row.get("energies_kcal_mol")
+        told = row.get("energies_kcal_mol") or row.get("relative_energies_kcal_mol")
         shares = row.get("boltzmann_weights")
         notes = objections(label(mol), len(pos), unless_unknown(told), unless_unknown(shares))
         energies = relative(complete(told, len(pos)))

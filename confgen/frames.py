@@ -17,7 +17,6 @@ from rdkit.Chem import Mol
 from confgen.axes import renumbered
 from confgen.errors import InputError, MoleculeError
 from confgen.molecule import from_smiles
-from confgen.record_tags import SMILES_TAG
 from confgen.sdf import Group
 from confgen.stereo_tags import restore_overlooked
 from confgen.tags import set_tags
@@ -92,7 +91,6 @@ def _group(info: dict[str, Any], numbers: np.ndarray, origin: str) -> Group:
     exact = info.get("confgen")
     tags = exact.get("tags") if isinstance(exact, dict) else None
     set_tags(mol, [(str(tag), str(value)) for tag, value in tags.items()] if isinstance(tags, dict) else [])
-    mol.SetProp(SMILES_TAG, str(info.get("smiles", "")))
     return Group(name, origin, mol)
 
 

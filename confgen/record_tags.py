@@ -44,7 +44,10 @@ OWN_TAGS = (
 
 
 class EnsembleLike(Protocol):
-    """What a writer needs of an ensemble: K conformers of one molecule and, per conformer, where they stand."""
+    """What a writer needs of an ensemble: K conformers of one molecule and, per conformer, where they stand.
+
+    checks and sources may be empty, seed None and weights "" where they are not known.
+    """
 
     @property
     def mol(self) -> Chem.Mol | None: ...
@@ -57,7 +60,7 @@ class EnsembleLike(Protocol):
     @property
     def energies(self) -> Sequence[float] | None: ...
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int | None: ...
     @property
     def weights(self) -> str: ...
     @property
@@ -67,19 +70,23 @@ class EnsembleLike(Protocol):
 
 
 def conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str | int | float | bool]]:
-    """The tags of every conformer, in the order of OWN_TAGS; those of energies only if there are energies."""
+    """The tags of every conformer, in the order of OWN_TAGS; what is not known has none."""
     count = mol.GetNumConformers()
-    assert len(ensemble.checks) == len(ensemble.sources) == count, "one entry for each conformer"
+    assert {len(ensemble.checks), len(ensemble.sources)} <= {count, 0}, "one entry for each conformer"
     per_conformer = energy_tags(ensemble, count)
     version = confgen_version()
     rows = []
-    for index, (failed, source) in enumerate(zip(ensemble.checks, ensemble.sources, strict=True)):
-        row: dict[str, str | int | float | bool] = {"conformer": index + 1, **per_conformer[index]}
-        row["valid"] = not failed
-        row["failed_checks"] = ", ".join(failed)
-        row["source"] = source
-        row["seed"] = ensemble.seed
-        row["weights"] = ensemble.weights
+    for index, energies in enumerate(per_conformer):
+        row: dict[str, str | int | float | bool] = {"conformer": index + 1, **energies}
+        if ensemble.checks:
+            row["valid"] = not ensemble.checks[index]
+            row["failed_checks"] = ", ".join(ensemble.checks[index])
+        if ensemble.sources:
+            row["source"] = ensemble.sources[index]
+        if ensemble.seed is not None:
+            row["seed"] = ensemble.seed
+        if ensemble.weights:
+            row["weights"] = ensemble.weights
         row[VERSION_TAG] = version
         rows.append(row)
     return rows
@@ -88,8 +95,8 @@ def conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str 
 def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
     """What is known of each conformer's energy and relaxation, as tags of ENERGY_TAGS; what is not known is left out.
 
-    The ensemble need not have `boltzmann_weights`, `energy_method` or `relaxations`. Without weights they follow from
-    the energies, if all of those are known.
+    The ensemble need not have `boltzmann_weights`, `energy_method`, `relaxations` or `absolute`, which is False if its
+    energies are above the lowest. Without weights they follow from the energies, if all of those are known.
     """
     energies = _floats(ensemble.energies, count)
     known = [energy for energy in energies if energy is not None]
@@ -104,7 +111,8 @@ def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
     for energy, weight, relaxation in zip(energies, weights, relaxations, strict=True):
         row: Tags = {}
         if energy is not None:
-            row["energy_kcal_mol"] = round(energy, 4)
+            if getattr(ensemble, "absolute", True):
+                row["energy_kcal_mol"] = round(energy, 4)
             row["relative_energy_kcal_mol"] = round(energy - lowest, 4)
         if weight is not None:
             row["boltzmann_weight"] = round(weight, 6)

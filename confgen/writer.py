@@ -9,23 +9,33 @@ from typing import TypeVar
 
 from rdkit import Chem
 
+from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError, OutputError
 from confgen.formats import jsonl_text, parquet_row, parquet_schema, sdf_text, xyz_text
 from confgen.outfile import OutputFile
 from confgen.parquet import ParquetRows
 from confgen.record_tags import EnsembleLike
+from confgen.rewriting import reread
 
 FORMATS = ("sdf", "xyz", "jsonl", "parquet")
 EXTENSIONS = {".sdf": "sdf", ".sd": "sdf", ".xyz": "xyz", ".extxyz": "xyz", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 T = TypeVar("T")
+Written = EnsembleLike | ConformerSet
 TEXT_OF: dict[str, Callable[[EnsembleLike, Chem.Mol], str]] = {"sdf": sdf_text, "xyz": xyz_text, "jsonl": jsonl_text}
 
 
 def write_ensembles(
-    ensembles: Iterable[EnsembleLike], path: str | Path, *, format: str | None = None, force: bool = False
+    ensembles: Iterable[Written],
+    path: str | Path,
+    *,
+    format: str | None = None,
+    force: bool = False,
 ) -> int:
-    """Number of conformers written to `path`; see `Writer` for formats and errors."""
+    """Number of conformers written to `path`; see `Writer` for formats and errors.
+
+    ensembles: of `generate`, or molecules as `read_ensembles` gives them, of which less is known.
+    """
     with Writer(path, format=format, force=force) as writer:
         for ensemble in ensembles:
             writer.write(ensemble)
@@ -56,7 +66,8 @@ class Writer:
         self._file.open()
         return self
 
-    def write(self, ensemble: EnsembleLike) -> None:
+    def write(self, made: Written) -> None:
+        ensemble = reread(made) if isinstance(made, ConformerSet) else made
         mol = ensemble.mol
         if ensemble.error is not None or mol is None or mol.GetNumConformers() == 0:
             return
@@ -96,6 +107,8 @@ def resolve_format(path: str, format: str | None) -> tuple[str, bool]:
     Raises:  OutputError if neither `format` nor the ending of `path` names one, or if the two cannot go together.
     """
     compress = path.lower().endswith(".gz")
+    if not isinstance(format, str | None):
+        raise OutputError(f"{path}: format is {format!r}; choose one of {', '.join(FORMATS)}")
     if format is None:
         ending = Path(path.lower().removesuffix(".gz")).suffix
         found = "sdf" if path == "-" else EXTENSIONS.get(ending)

@@ -114,6 +114,7 @@ LAYERS = {
     "rows": 5,
     "record_tags": 5,
     "record_text": 5,
+    "rewriting": 5,
     "rounds": 5,
     "sdf": 5,
     "settings": 5,

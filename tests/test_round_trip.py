@@ -17,7 +17,7 @@ from rdkit import Chem
 from confgen.candidates import candidates
 from confgen.ensembles import read_ensembles
 from confgen.errors import InputError
-from confgen.record_tags import kept_tags
+from confgen.record_tags import OWN_TAGS, kept_tags
 from confgen.writer import write_ensembles
 
 KINDS = {
@@ -131,6 +131,47 @@ def test_energies_and_weights_are_read_from_each_format(ending: str, tmp_path: P
     assert found.weights is not None
     assert found.energies.tolist() == [0.0, 1.0]
     np.testing.assert_allclose(found.weights, [0.8439, 0.1561], atol=1e-4)
+
+
+@pytest.mark.parametrize("first", ["sdf", "xyz", "jsonl", "parquet"])
+@pytest.mark.parametrize("second", ["sdf", "xyz", "jsonl", "parquet"])
+def test_what_was_read_can_be_written(first: str, second: str, tmp_path: Path) -> None:
+    mol = molecule("C[C@@H](F)Cl")
+    mol.SetProp("supplier", "x42")
+    write_ensembles([Relaxed(mol, energies=[-5.0, -4.0], boltzmann_weights=[0.7, 0.3])], tmp_path / f"a.{first}")
+    (found,) = read_ensembles(tmp_path / f"a.{first}")
+    assert write_ensembles([found], tmp_path / f"b.{second}") == 2
+    (again,) = read_ensembles(tmp_path / f"b.{second}")
+    assert again.mol is not None
+    assert found.mol is not None
+    assert (again.name, kept_tags(again.mol), Chem.MolToSmiles(again.mol)) == (
+        "ethanol", {"supplier": "x42"}, Chem.MolToSmiles(found.mol)
+    )  # fmt: skip
+    np.testing.assert_allclose(again.energies, [0.0, 1.0])  # type: ignore[arg-type]
+    np.testing.assert_allclose(again.weights, [0.7, 0.3])  # type: ignore[arg-type]
+    np.testing.assert_allclose(_inner_distances(again.mol), _inner_distances(found.mol), atol=4e-4)
+    assert again.making == found.making
+
+
+def test_nothing_is_made_up_of_what_was_read(tmp_path: Path) -> None:
+    with Chem.SDWriter(str(tmp_path / "foreign.sdf")) as writer:
+        writer.write(molecule("CCO", num_confs=1))
+    for ending in ("sdf", "xyz", "jsonl", "parquet"):
+        write_ensembles(read_ensembles(tmp_path / "foreign.sdf"), tmp_path / f"out.{ending}")
+    unknown = {*OWN_TAGS} - {"conformer", "confgen_version", "confgen_smiles"}
+    record = next(iter(Chem.SDMolSupplier(str(tmp_path / "out.sdf"))))
+    assert unknown.isdisjoint(record.GetPropNames())
+    assert unknown.isdisjoint(ase.io.read(tmp_path / "out.xyz", format="extxyz").info)
+    line, (row,) = json.loads((tmp_path / "out.jsonl").read_text()), pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [line[key] for key in ("seed", "weights", "sources", "failed_checks", "energies_kcal_mol")] == [None] * 5
+    assert [row[key] for key in ("seed", "weights", "conformer_sources", "failed_checks", "theory")] == [None] * 5
+
+
+def test_xyz_leaves_no_property_of_its_own(tmp_path: Path) -> None:
+    write_ensembles([Ensemble(molecule("CCO"))], tmp_path / "out.xyz")
+    (found,) = read_ensembles(tmp_path / "out.xyz")
+    assert found.mol is not None
+    assert list(found.mol.GetPropNames()) == []
 
 
 def test_an_energy_that_is_not_known_is_left_out(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_format_comes_from_the_name_or_the_option(path: str, format: str | None,
 
 
 @pytest.mark.parametrize(
-    ("path", "format"), [("a.pdb", None), ("a", None), ("a.sdf", "pdb"), ("-", "parquet"), ("a.parquet.gz", None)]
+    ("path", "format"),
+    [("a.pdb", None), ("a", None), ("a.sdf", "pdb"), ("a.sdf", 3), ("-", "parquet"), ("a.parquet.gz", None)],
 )
 def test_a_format_that_cannot_be_is_refused(path: str, format: str | None) -> None:
     with pytest.raises(OutputError):
