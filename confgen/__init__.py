@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from confgen.ensembles import read_ensembles
-    from confgen.errors import ConfgenError, MoleculeError
+    from confgen.errors import CannotStart, ConfgenError, MoleculeError
     from confgen.evaluation import evaluate
     from confgen.generate import Ensemble, Generator, load
     from confgen.molecule import read_molecule
@@ -30,18 +31,20 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
-    "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate", "Generator": "generate",
-    "GenerateSettings": "settings", "load": "generate", "read_molecule": "molecule", "read_records": "readers",
-    "check": "validity", "write_ensembles": "writer", "evaluate": "evaluation", "read_ensembles": "ensembles",
-    "read_template": "template",
+    "CannotStart": "errors", "ConfgenError": "errors", "MoleculeError": "errors", "Ensemble": "generate",
+    "Generator": "generate", "GenerateSettings": "settings", "load": "generate", "read_molecule": "molecule",
+    "read_records": "readers", "check": "validity", "write_ensembles": "writer", "evaluate": "evaluation",
+    "read_ensembles": "ensembles", "read_template": "template",
 }  # fmt: skip
 
 __all__ = [
+    "CannotStart",
     "ConfgenError",
     "Ensemble",
     "GenerateSettings",
     "Generator",
     "MoleculeError",
+    "__version__",
     "check",
     "evaluate",
     "load",
@@ -54,6 +57,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("confgen.version").confgen_version()
     if name not in _HOME:
         raise AttributeError(f"module 'confgen' has no attribute {name!r}")
     value = getattr(import_module(f"confgen.{_HOME[name]}"), name)
@@ -62,4 +67,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_HOME, "__version__"])

@@ -75,9 +75,12 @@ def shipped_torsions() -> TorsionLibrary:
     return library
 
 
-def find(name: str) -> Path:
+def find(name: str | Path) -> Path:
     """The folder of shipped weights of that name, or the folder itself. WeightsError if there is neither."""
     folders = shipped()
+    if not isinstance(name, str | Path):
+        raise WeightsError(f"weights are {name!r}; give a folder, or the name of some shipped: {', '.join(folders)}")
+    name = str(name)
     if name in folders:
         return folders[name]
     if (Path(name) / "weights" / "config.json").exists():  # the folder of a training run
@@ -113,7 +116,7 @@ def _refuse_other_kinds(config: dict[str, Any]) -> None:
             raise TypeError(f"{key} is {config[key]!r}")
 
 
-def load(name: str = DEFAULT, device: torch.device | str = "cpu") -> Weights:
+def load(name: str | Path = DEFAULT, device: torch.device | str = "cpu") -> Weights:
     """The weights of that name or folder, on the device, in evaluation mode.
 
     Raises WeightsError, in one line, for an unknown name, a missing or damaged file, a hash that differs from the

@@ -9,11 +9,13 @@ import torch
 from confgen.errors import DeviceError
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """The device of that name; "auto" is the first GPU, or the CPU where there is none.
 
-    Raises DeviceError for a name that is no device, and for a GPU that is not there.
+    Raises DeviceError for what is no device, and for a GPU that is not there.
     """
+    if not isinstance(name, str | torch.device):
+        raise DeviceError(f"device is {name!r}; choose auto, cpu, cuda or cuda:1")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -23,13 +25,13 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cpu":
         return device
     if device.type != "cuda":
-        raise DeviceError(f"device {name!r} is not supported; choose auto, cpu, cuda or cuda:1")
+        raise DeviceError(f"device '{name}' is not supported; choose auto, cpu, cuda or cuda:1")
     if not torch.cuda.is_available():
         raise DeviceError(
-            f"device {name!r}: no GPU can be used here; pass --device cpu, or install a CUDA build of torch"
+            f"device '{name}': no GPU can be used here; pass --device cpu, or install a CUDA build of torch"
         )
     if device.index is not None and device.index >= torch.cuda.device_count():
-        raise DeviceError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs, counted from 0")
+        raise DeviceError(f"device '{name}': there are only {torch.cuda.device_count()} GPUs, counted from 0")
     return device
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rdkit import Chem
 
 from confgen import checkpoint
 from confgen.boltzmann import boltzmann_weights
 from confgen.checkpoint import Weights
+from confgen.complaints import short
 from confgen.device import choose_device
-from confgen.errors import MoleculeError
+from confgen.errors import CannotStart, MoleculeError
 from confgen.flexibility import num_confs_auto
 from confgen.isomers import by_policy
 from confgen.molecule import label, positions, prepared, reduced, with_positions
@@ -63,9 +66,18 @@ class Ensemble:
 
 
 class Generator:
-    """A trained denoiser with default settings; make one with `load`."""
+    """A trained denoiser with default settings; make one with `load`.
+
+    A process that is forked from one that has generated may hang, for torch's OpenMP threads are not forked along:
+    start processes with multiprocessing's "spawn", and load a generator in each.
+    Raises CannotStart for what are no weights or no settings.
+    """
 
     def __init__(self, weights: Weights, settings: GenerateSettings | None = None) -> None:
+        if not isinstance(weights, Weights):
+            raise CannotStart(f"weights are {short(repr(weights))}; make a generator with confgen.load")
+        if not isinstance(settings, GenerateSettings | None):
+            raise CannotStart(f"settings are {short(repr(settings))}; give GenerateSettings, or leave them out")
         self.weights = weights
         self.settings = settings if settings is not None else settings_for(weights.sampling, None, {})
 
@@ -84,8 +96,14 @@ class Generator:
         return ensembles[0]
 
     def generate_many(self, mols: Iterable[Chem.Mol], **changes: Any) -> Iterator[Ensemble]:
-        """Ensembles in the order of the molecules; one that fails is an Ensemble with `error`, and the rest go on."""
-        settings = with_options(self.settings, changes)
+        """Ensembles in the order of the molecules; one that fails is an Ensemble with `error`, and the rest go on.
+
+        mols: taken one by one, as their ensembles are asked for.     changes: as for `generate`.
+        Raises CannotStart, at once, for options that do not exist or make no sense.
+        """
+        return self._made(mols, with_options(self.settings, changes))
+
+    def _made(self, mols: Iterable[Chem.Mol], settings: GenerateSettings) -> Iterator[Ensemble]:
         for number, mol in enumerate(mols, start=1):
             try:
                 ready = prepared(mol, f"molecule {number}")
@@ -95,7 +113,9 @@ class Generator:
             yield from ensembles_of(ready, self.weights, settings)
 
 
-def load(weights: str = checkpoint.DEFAULT, device: str = "auto", preset: str | None = None) -> Generator:
+def load(
+    weights: str | Path = checkpoint.DEFAULT, device: str | torch.device = "auto", preset: str | None = None
+) -> Generator:
     """A generator with the weights of that name or folder, on the device ("auto", "cpu", "cuda" or "cuda:1").
 
     preset: a name of `options.PRESETS`. Raises WeightsError, DeviceError, and CannotStart for another preset.

@@ -40,6 +40,9 @@ RANGES = {
 class GenerateSettings:
     """What to generate, from what, and what of it to keep.
 
+    The defaults here start from the prior (start="harmonic"); `confgen.load` has those that its weights recommend, with
+    which conformers are far better, and takes presets: change these by options of `generate` where you can.
+
     num_confs:     conformers per molecule (per stereoisomer with stereo="enumerate"); "auto" for a number that follows
                    from how flexible the molecule is, see `flexibility.num_confs_auto`.
     seed:          the same seed, molecule and weights give the same conformers.

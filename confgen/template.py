@@ -71,7 +71,10 @@ def make_template(mol: Mol, origin: str, smarts: str | None = None, notes: tuple
     if mol.GetNumHeavyAtoms() < FEWEST_ATOMS:
         raise InputError(f"template {origin}: has {mol.GetNumHeavyAtoms()} heavy atoms; at least 3 are needed")
     if smarts is not None:
-        query = Chem.MolFromSmarts(smarts)
+        if not isinstance(smarts, str):
+            raise CannotStart(f"the SMARTS of the core is {smarts!r}; give text")
+        with quiet():  # the line below says it
+            query = Chem.MolFromSmarts(smarts)
         if query is None:
             raise CannotStart(f"the SMARTS of the core, {smarts!r}, cannot be read; correct it")
         bare, _ = heavy_atoms(mol)

@@ -69,6 +69,16 @@ def test_settings_of_the_sampler_come_back(folder: Path) -> None:
     assert checkpoint.load(str(folder)).sampling == SAMPLING
 
 
+def test_a_folder_may_be_a_path(folder: Path) -> None:
+    assert checkpoint.load(folder).name == folder.name
+
+
+@pytest.mark.parametrize("given", [None, 3, b"drugs"], ids=str)
+def test_weights_are_a_name_or_a_folder(given: object) -> None:
+    with pytest.raises(WeightsError, match=r"^weights are .*; give a folder"):
+        checkpoint.load(given)  # type: ignore[arg-type]
+
+
 def test_loading_takes_no_random_numbers(folder: Path) -> None:
     before = torch.random.get_rng_state()
     checkpoint.load(str(folder))

@@ -32,6 +32,16 @@ def test_a_device_that_is_there_is_taken(name: str, monkeypatch: pytest.MonkeyPa
     assert choose_device(name) == torch.device(name)
 
 
+@pytest.mark.parametrize("given", [None, 0, ["cpu"]], ids=str)
+def test_what_is_no_device_is_a_device_error(given: object) -> None:
+    with pytest.raises(DeviceError, match=r"^device is .*; choose auto, cpu"):
+        choose_device(given)  # type: ignore[arg-type]
+
+
+def test_a_device_of_torch_is_taken() -> None:
+    assert choose_device(torch.device("cpu")) == torch.device("cpu")
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
 def test_a_gpu_where_there_is_none_is_a_device_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpus(monkeypatch, 0)

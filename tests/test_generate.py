@@ -15,7 +15,7 @@ from rdkit import Chem
 from confgen import drafts, whole
 from confgen.checkpoint import Weights
 from confgen.drafts import conformer_seed
-from confgen.errors import MoleculeError
+from confgen.errors import CannotStart, MoleculeError
 from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import fragments, read_molecule
@@ -360,3 +360,15 @@ def test_an_etkdg_start_works_as_well(good: Callable[..., Generator]) -> None:
     settings = default_settings({"start": "etkdg", "start_sigma": 0.3, "sampler": "heun", "num_steps": 3})
     ensemble = Generator(made.weights, settings).generate(read_molecule(ALANINE), rms=0.0)
     assert ensemble.sources == ["network"] * 10
+
+
+def test_a_generator_is_made_of_weights_and_settings(good: Callable[..., Generator]) -> None:
+    with pytest.raises(CannotStart, match=r"^weights are 'drugs'; make a generator with confgen.load"):
+        Generator("drugs")  # type: ignore[arg-type]
+    with pytest.raises(CannotStart, match=r"^settings are \{\}; give GenerateSettings"):
+        Generator(good("C").weights, {})  # type: ignore[arg-type]
+
+
+def test_options_of_many_are_refused_before_the_first(good: Callable[..., Generator]) -> None:
+    with pytest.raises(CannotStart, match=r"^num_confs is -1"):
+        good("C").generate_many([], num_confs=-1)

@@ -12,6 +12,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import confgen
+from confgen.version import confgen_version
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
@@ -120,3 +123,9 @@ def test_links_of_the_readme_lead_somewhere() -> None:
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(), flags=re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_package_gives_all_that_it_names() -> None:
+    assert {"CannotStart", "__version__"} <= {*confgen.__all__} <= {*dir(confgen)}
+    assert [name for name in confgen.__all__ if getattr(confgen, name) is None] == []
+    assert confgen.__version__ == confgen_version()

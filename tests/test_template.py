@@ -246,3 +246,10 @@ def test_a_core_is_not_stretched_over_more_than_the_molecule_can_reach(template:
 def test_the_number_of_ways_is_bounded(template: Make) -> None:
     cores = cores_of(read_molecule("FC(F)(F)C(C(F)(F)F)(C(F)(F)F)CCO"), template("FC(F)(F)C(C(F)(F)F)C(F)(F)F"))
     assert len(cores) <= 24
+
+
+@pytest.mark.parametrize("smarts", [3, "c1ccc("], ids=str)
+def test_a_smarts_that_is_none_is_one_line(smarts: object, template: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CannotStart, match=r"^the SMARTS of the core"):
+        template("CCOC", smarts)
+    assert capfd.readouterr().err == ""
