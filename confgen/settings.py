@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from confgen.calculation import Method
+from confgen.complaints import short
 from confgen.errors import CannotStart, WeightsError
 from confgen.isomers import STEREO_POLICIES
 from confgen.ranges import Range, check_choice, check_numbers, is_real, is_whole
@@ -83,14 +84,14 @@ class GenerateSettings:
         check_numbers(self, RANGES)
         self._count()
         if not isinstance(self.keep_invalid, bool | np.bool_):
-            raise CannotStart(f"keep_invalid is {self.keep_invalid!r}; give True or False")
+            raise CannotStart(f"keep_invalid is {short(repr(self.keep_invalid))}; give True or False")
         check_choice("stereo", self.stereo, STEREO_POLICIES)
         check_choice("select", self.select, WAYS)
         if self.template is not None and not isinstance(self.template, Template):
-            raise CannotStart(f"template is {self.template!r}; give what read_template reads")
+            raise CannotStart(f"template is {short(repr(self.template))}; give what read_template reads")
         for name, kind in (("sampler", SamplerSettings), ("start", StartSettings)):
             if not isinstance(getattr(self, name), kind):
-                given = f"{name} is {getattr(self, name)!r}"
+                given = f"{name} is {short(repr(getattr(self, name)))}"
                 raise CannotStart(f"{given}; give {kind.__name__}, or its name to load(...).generate(mol, {name}=...)")
         check_method(self.relax)
         by_mmff = self.relax == "none" and (self.needs_energies or self.start.start == "mmff94s")
@@ -101,7 +102,7 @@ class GenerateSettings:
         count: object = self.num_confs
         if not (isinstance(count, str) and count == "auto"):
             if not (is_whole(count) and self.num_confs >= 1):  # type: ignore[operator]
-                raise CannotStart(f"num_confs is {count!r}; ask for at least 1 conformer, or for 'auto'")
+                raise CannotStart(f"num_confs is {short(repr(count))}; ask for at least 1 conformer, or for 'auto'")
             object.__setattr__(self, "num_confs", int(self.num_confs))
         if (1 if self.num_confs == "auto" else self.num_confs) * self.oversample > MOST_CONFORMERS:
             asked = f"{self.num_confs} conformers, {self.oversample:g} made for each of them,"
