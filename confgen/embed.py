@@ -31,7 +31,6 @@ BY_LOT = WAYS[1]  # in which several are embedded at once
 def embed(
     mol: Chem.Mol,
     seeds: Sequence[int],
-    timeout_s: float | None = None,
     deadline: float | None = None,
     core: Core | None = None,
     within: np.ndarray | None = None,
@@ -43,7 +42,6 @@ def embed(
     seeds: one per conformer, so that each depends on its own seed. Zero gives every conformer the same
            coordinates in RDKit, so seeds are moved into 1..2^31-2 (the modulus of its
            generator is 2^31-1, which acts as 0).
-    timeout_s: for each of them, all ways together; by default as TIMEOUT_S has it.
     deadline: `time.monotonic()` after which none is made.
     core: atoms whose distances are to be as in it; see `embed_core`.
     within: bounds of distances, (N, N), lower ones below the diagonal, where RDKit's own will not do; for a molecule
@@ -53,7 +51,7 @@ def embed(
     None too, and if they need the last resorts, so are the others embedded. What a time limit ends depends on the
     machine as well.
     """
-    limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2 if timeout_s is None else timeout_s
+    limit_s = TIMEOUT_S * max(1.0, mol.GetNumAtoms() / LARGE) ** 2  # for each, all ways together
     results: list[np.ndarray | None] = []
     met: list[Way | None] = []  # by those embedded one by one
     copy = Chem.Mol(mol)

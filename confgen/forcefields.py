@@ -107,7 +107,7 @@ def gfnff(mol: Mol) -> Any:
     Raises: CannotStart if gfnff is missing. Its calculations raise RuntimeError if atoms lie on each other.
     """
     charges = [atom.GetFormalCharge() for atom in mol.GetAtoms()]
-    return _gfnff("").GFNFF(
+    return _gfnff().GFNFF(
         charge=sum(charges),
         ref_charges=charges,  # each fragment of a salt keeps its own charge
         bond_matrix=np.asarray(Chem.GetAdjacencyMatrix(mol), np.int32),  # and ions in contact are not bonded
@@ -116,8 +116,8 @@ def gfnff(mol: Mol) -> Any:
 
 def require_gfnff() -> None:
     """Raises CannotStart, as `gfnff` would, if the library is missing."""
-    _gfnff("")
+    _gfnff()
 
 
-def _gfnff(module: str) -> Any:
-    return imported(f"gfnff{module}", "GFN-FF needs gfnff")
+def _gfnff() -> Any:
+    return imported("gfnff", "GFN-FF needs gfnff")

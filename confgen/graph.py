@@ -14,6 +14,7 @@ from rdkit.Chem import rdDistGeom
 from confgen.complaints import quiet
 from confgen.models.dense import NODE_FEATURES, PAIR_FEATURES
 from confgen.molecule import is_token
+from confgen.stereo import CISTRANS, HANDED
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -29,10 +30,7 @@ _HYBRIDISATION = {
     Chem.HybridizationType.UNSPECIFIED: 6,
 }  # fmt: skip
 _BOND = {Chem.BondType.SINGLE: 1, Chem.BondType.DOUBLE: 2, Chem.BondType.TRIPLE: 3, Chem.BondType.AROMATIC: 4}
-_CIS = (Chem.BondStereo.STEREOZ, Chem.BondStereo.STEREOCIS)
-_TRANS = (Chem.BondStereo.STEREOE, Chem.BondStereo.STEREOTRANS)
 _ROTATABLE = Chem.MolFromSmarts("[!$(*#*)&!D1&!$([CH3])]-&!@[!$(*#*)&!D1&!$([CH3])]")
-_TETRAHEDRAL = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
 
 
 def mol_to_graph(mol: Chem.Mol) -> Data:
@@ -92,7 +90,7 @@ def _node_features(mol: Chem.Mol, place: dict[int, int]) -> np.ndarray:
             _HYBRIDISATION.get(atom.GetHybridization(), 0),
             atom.GetIsAromatic(),
             _ring_class(ring),
-            1 if atom.GetChiralTag() in _TETRAHEDRAL else 2 * (index in open_centres),
+            1 if atom.GetChiralTag() in HANDED else 2 * (index in open_centres),
             min(atom.GetNumRadicalElectrons(), 2),
         )
     return rows
@@ -112,7 +110,7 @@ def _pair_features(mol: Chem.Mol, place: dict[int, int]) -> np.ndarray:
         turn = int(frozenset(ends) in rotatable)
         near[i].append((j, turn))
         near[j].append((i, turn))
-        if bond.GetStereo() in _CIS + _TRANS:
+        if bond.GetStereo() in CISTRANS:
             _mark_double_bond(bond, place, feature["cis_trans"])
     for i in range(count):
         feature["hops"][i], feature["turns"][i] = _walk(near, i)
@@ -121,7 +119,7 @@ def _pair_features(mol: Chem.Mol, place: dict[int, int]) -> np.ndarray:
         feature["ring"][np.ix_(members, members)] = _ring_class(len(ring))
     for atom in mol.GetAtoms():
         around = [place[n.GetIdx()] for n in atom.GetNeighbors() if n.GetIdx() in place]
-        if atom.GetChiralTag() in _TETRAHEDRAL and len(around) >= 3:
+        if atom.GetChiralTag() in HANDED and len(around) >= 3:
             order = around[:3] if _sign(atom, place) > 0 else around[2::-1]
             for a, b in zip(order, order[1:] + order[:1], strict=True):
                 feature["cycle"][a, b], feature["cycle"][b, a] = 1, 2
@@ -147,7 +145,7 @@ def _mark_double_bond(bond: Chem.Bond, place: dict[int, int], cis_trans: np.ndar
     """Class 1 for pairs of substituents on the same side of a specified double bond, 2 for opposite ones."""
     begin, end = bond.GetBeginAtom(), bond.GetEndAtom()
     first, last = bond.GetStereoAtoms()
-    same_side = bond.GetStereo() in _CIS
+    same_side = CISTRANS[bond.GetStereo()] == 1
     for a in begin.GetNeighbors():
         for b in end.GetNeighbors():
             i, j = place.get(a.GetIdx()), place.get(b.GetIdx())
@@ -171,7 +169,7 @@ def _sign(atom: Chem.Atom, place: dict[int, int]) -> int:
         parity = unused % 2
     else:
         parity = 1  # a lone pair or implicit hydrogen counts as the last neighbour of three
-    turn = 1 if atom.GetChiralTag() == Chem.ChiralType.CHI_TETRAHEDRAL_CCW else -1
+    turn = HANDED[atom.GetChiralTag()]
     return -turn if parity == 0 else turn
 
 
@@ -183,7 +181,7 @@ def _centres(mol: Chem.Mol, place: dict[int, int]) -> tuple[np.ndarray, np.ndarr
         around = [place[n.GetIdx()] for n in atom.GetNeighbors() if n.GetIdx() in place]
         if len(around) >= 3:
             rows.append([i, *around[:3]])
-            specified = atom.GetChiralTag() in _TETRAHEDRAL and len(list(atom.GetNeighbors())) <= 4
+            specified = atom.GetChiralTag() in HANDED and len(list(atom.GetNeighbors())) <= 4
             signs.append(_sign(atom, place) if specified else 0)
     return np.array(rows, np.int64).reshape(-1, 4), np.array(signs, np.float32)
 

@@ -7,6 +7,7 @@ from rdkit import Chem
 from rdkit.Chem import Bond, Mol
 
 from confgen.ideal import (
+    PLANAR,
     bond_length,
     bonded_atoms,
     cone,
@@ -22,6 +23,7 @@ from confgen.ideal import (
 )
 from confgen.molecule import is_token, with_positions
 from confgen.rotors import Choice, settle
+from confgen.stereo import CISTRANS
 
 HYDROGEN_FLIP = np.array([0.0, np.pi])
 FULL_TURN = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
@@ -31,13 +33,7 @@ WAGGING = np.radians(np.linspace(-50.0, 50.0, 11))
 # below it: HEIGHT tanh(depth / DEPTH), angstrom, fitted to 567 of OpenFF's training set (B3LYP-D3BJ; the sides are
 # opposite in 95 of 100). At full height the cone is narrower by NARROWING_DEG.
 HEIGHT, DEPTH, NARROWING_DEG = 0.35, 0.035, 2.5
-PLANAR, LINEAR = Chem.HybridizationType.SP2, Chem.HybridizationType.SP
-SAME_SIDE = {
-    Chem.BondStereo.STEREOZ: True,
-    Chem.BondStereo.STEREOCIS: True,
-    Chem.BondStereo.STEREOE: False,
-    Chem.BondStereo.STEREOTRANS: False,
-}
+LINEAR = Chem.HybridizationType.SP
 
 
 def complete(mol: Mol, token_pos: np.ndarray) -> Mol:
@@ -195,7 +191,7 @@ def _across(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
 def _asked_atoms(bond: Bond, centre: int, hydrogens: list[int]) -> tuple[int, int] | None:
     """The stereo atoms of a tagged double bond, that of `centre` first, if that one is among its hydrogens."""
     atoms = tuple(bond.GetStereoAtoms())
-    if bond.GetStereo() not in SAME_SIDE or len(atoms) != 2:
+    if bond.GetStereo() not in CISTRANS or len(atoms) != 2:
         return None
     near, far = atoms if bond.GetBeginAtomIdx() == centre else atoms[::-1]
     return (near, far) if near in hydrogens else None
@@ -208,7 +204,7 @@ def _asked_side(
     near, far = asked
     axis = unit(pos[:, anchor] - pos[:, centre])
     across = unit(_across(pos[:, far] - pos[:, anchor], axis))
-    return across if SAME_SIDE[bond.GetStereo()] == (hydrogens[0] == near) else -across
+    return across if (CISTRANS[bond.GetStereo()] == 1) == (hydrogens[0] == near) else -across
 
 
 def _swap_isotopes(mol: Mol, pos: np.ndarray, tokens: np.ndarray) -> None:

@@ -83,7 +83,7 @@ def covering(
 
     If there are fewer, those of another medium are added: charges and polar groups collapse onto each other in vacuum
     and let go in water, so that a molecule has shapes in either that the other lacks.
-    core:       atoms that stay where they are.     deadline: as in `forcefields.minimise`.
+    core:       atoms that stay where they are.     deadline: as in `descent.minimise`.
     dielectric: constant of the medium, None for vacuum.
     taken:      minima (K, N, 3) that are not to come again, as long as there are others.
     """

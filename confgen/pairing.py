@@ -26,12 +26,11 @@ from confgen.turning import turned
 POOL = 8  # of RDKit's conformers
 FAR = 1.25  # angstrom, RMSD from which a start says nothing about the way to a conformer
 SEED = 20_000
+MAX_MATCHES = 500  # isomorphisms tried for an RMSD
 TIME_S = 20.0  # for one molecule
 
 
-def paired_starts(
-    mol: Chem.Mol, pos: np.ndarray, library: TorsionLibrary, max_matches: int = 500
-) -> tuple[np.ndarray, np.ndarray]:
+def paired_starts(mol: Chem.Mol, pos: np.ndarray, library: TorsionLibrary) -> tuple[np.ndarray, np.ndarray]:
     """Starts (S, T, 3) angstrom of T heavy atoms, centred, each superposed on its conformer, and which that is (S,).
 
     pos: (K, N, 3) of all atoms, with the stereochemistry of `mol`.
@@ -52,7 +51,7 @@ def paired_starts(
     )
     ended = np.array([attempt.pos for attempt in done if not attempt.late]).reshape(-1, *pos.shape[1:])
     starts, own = _centred(ended[:, atoms]), _centred(pos[:, atoms])
-    symmetry = isomorphisms(heavy, heavy, max_matches)
+    symmetry = isomorphisms(heavy, heavy, MAX_MATCHES)
     apart = rmsd_matrix(own, starts, symmetry)
     nearest = apart.argmin(axis=0) if len(starts) else nothing[1]
     kept = [k for k in range(len(starts)) if apart[nearest[k], k] < FAR]

@@ -38,7 +38,6 @@ from confgen.relax import CONVERGED, REFUSED, Relaxed, check_method, relax
 from confgen.rows import Known
 from confgen.select import choose
 from confgen.starts import no_coordinates
-from confgen.validity import check
 
 THEORY = {"mmff94s": "MMFF94s", "uff": "UFF", "gfnff": "GFN-FF", "gfn1": "GFN1-xTB", "gfn2": "GFN2-xTB"}
 METHODS = ("gfn2", "gfn1", "gfnff", "mmff94s")
@@ -119,8 +118,7 @@ def reference(mol: Mol, settings: ReferenceSettings) -> tuple[Known, list[str]]:
     if settings.prepare and settings.method != FIRST:
         pool = _prepared(pool, settings.rms)
     relaxed = relax(pool, settings.method, max_steps=MAX_STEPS)
-    minima = with_positions(mol, relaxed.pos)
-    failed = check(minima)
+    failed = relaxed.checks
     sound = [k for k, outcome in enumerate(relaxed.outcomes) if outcome == CONVERGED and not failed[k]]
     lost = _lost(relaxed, failed)
     if not sound:

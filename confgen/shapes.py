@@ -14,6 +14,7 @@ from rdkit.Chem import Mol, rdMolDescriptors
 
 from confgen.fusions import trans_fused
 from confgen.hypervalent import lone_pairs
+from confgen.stereo import CISTRANS, VOLUME_THREE
 
 # Thresholds; the first from PoseBusters (doi 10.1039/D3SC04185A), the others measured on the DFT references of OpenFF,
 # CASCADE and QM9, of which hardly any fails.
@@ -37,7 +38,6 @@ CIS_IN_RING = (
     (Chem.MolFromSmarts("[C,N;^2](~*)=;@[C,N;^2]"), 7),
 )
 SP2, SP3 = Chem.HybridizationType.SP2, Chem.HybridizationType.SP3
-IDEAL_VOLUME = 4 / (3 * np.sqrt(3))  # of the parallelepiped spanned by three unit vectors at tetrahedral angles
 MAIN_GROUP = (5, 6, 7, 14, 15, 16)
 
 
@@ -73,7 +73,7 @@ def _strained(mol: Mol, match: Sequence[int]) -> bool:
     ends = mol.GetAtomWithIdx(match[0]), mol.GetAtomWithIdx(match[3])
     bond = mol.GetBondBetweenAtoms(match[0], match[3])
     rings = [ring for ring in _rings(mol) if match[0] in ring and match[3] in ring]
-    may_be_trans = bond.GetStereo() not in (Chem.BondStereo.STEREOZ, Chem.BondStereo.STEREOCIS)
+    may_be_trans = CISTRANS.get(bond.GetStereo()) != 1
     if may_be_trans and any(8 <= len(ring) <= E_STRAINED_UP_TO for ring in rings):
         return True
     bridgeheads: list[int] = []
@@ -115,7 +115,7 @@ def centre_flattened(mol: Mol, pos: np.ndarray) -> np.ndarray:
     a, b, c, d = np.moveaxis(spokes, 2, 0)
     volumes = np.stack([_volume(a, b, c), _volume(a, d, b), _volume(a, c, d), _volume(b, d, c)], axis=-1)
     hand = np.sign(volumes.sum(axis=-1, keepdims=True))
-    return _any((hand * volumes / IDEAL_VOLUME).min(axis=-1) < TETRAHEDRAL)
+    return _any((hand * volumes / VOLUME_THREE).min(axis=-1) < TETRAHEDRAL)
 
 
 def centre_crowded(mol: Mol, pos: np.ndarray) -> np.ndarray:
@@ -152,7 +152,7 @@ def ring_trans(mol: Mol, pos: np.ndarray) -> np.ndarray:
     """Some amide, ester or double bond is trans inside a ring too small for it, or a ring of three trans on another."""
     torsions = []
     for pattern, largest in CIS_IN_RING:
-        ends = {frozenset((m[0], m[-1])) for m in mol.GetSubstructMatches(pattern)} if pattern else set()
+        ends = {frozenset((m[0], m[-1])) for m in mol.GetSubstructMatches(pattern)}
         for ring in _rings(mol):
             if _span(mol, ring) > largest:
                 continue

@@ -96,10 +96,8 @@ def radial_basis(distance: Tensor, count: int, cutoff: float) -> Tensor:
     return torch.exp(-0.5 * ((distance.sqrt().unsqueeze(-1) - grid) / width).square())
 
 
-def zero_linear(inputs: int, outputs: int, bias: bool = False) -> nn.Linear:
-    """A linear map that starts at zero."""
-    linear = nn.Linear(inputs, outputs, bias=bias)
+def zero_linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear map without a constant that starts at zero."""
+    linear = nn.Linear(inputs, outputs, bias=False)
     nn.init.zeros_(linear.weight)
-    if bias:
-        nn.init.zeros_(linear.bias)
     return linear
