@@ -87,7 +87,7 @@ def _bounds(mol: Mol) -> np.ndarray:
     shaped = hypervalent.centres(mol)
     if not shaped:
         return bounds
-    others = hypervalent.bounds(mol, shaped)
+    others = hypervalent.bounds(mol, shaped, anyhow=True)
     wider: np.ndarray = np.tril(np.minimum(bounds, others)) + np.triu(np.maximum(bounds, others))
     return wider
 

@@ -29,6 +29,7 @@ FREEDOM = 0.02  # share of a 1-3 distance that bounds leave to either side
 RING_FREEDOM = 0.10  # the same in a ring, which has angles of its own
 OPPOSITE_FREEDOM = 0.002  # the same of opposite neighbours: the distance hardly changes with an angle near 180 degrees
 OPPOSITE = -0.99  # cosine
+RIGHT_ANGLE = np.pi / 2  # rad, the smallest of both shapes
 # Of the sum of covalent radii, below which no single bond of such a centre is: P-F in PF5 has 0.94 and 0.96, S-F in SF6
 # 0.96, P-O in P(OMe)5 0.93 to 0.97, Sb-Cl in SbCl5 0.96, and those of three centres and four electrons 1.0 to 1.1.
 LEAST_LENGTH = 0.95
@@ -81,12 +82,13 @@ def lone_pairs(atom: Atom) -> int | None:
     return 0 if degree in PAIRS else None
 
 
-def bounds(mol: Mol, found: list[Centre]) -> np.ndarray:
+def bounds(mol: Mol, found: list[Centre], *, anyhow: bool = False) -> np.ndarray:
     """Bounds of distances for embedding, (N, N), lower ones below the diagonal, with the ideal angles of the centres.
 
     Bond lengths are those in the middle of RDKit's bounds. An atom three bonds away across a centre may be anywhere on
     its circle about the bond between, and those farther off anywhere: RDKit's bounds have them where angles of its own
     would put them.
+    anyhow: whichever neighbours are opposite each other, which may follow from no more than the order of atoms.
     """
     matrix = np.array(rdDistGeom.GetMoleculeBoundsMatrix(mol))
     hops = Chem.GetDistanceMatrix(mol)
@@ -105,15 +107,17 @@ def bounds(mol: Mol, found: list[Centre]) -> np.ndarray:
             first, second = centre.neighbours[i], centre.neighbours[j]
             cosine = float(centre.directions[i] @ centre.directions[j])
             angle = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
-            apart = _across(lengths[i], lengths[j], angle)
+            angles = (RIGHT_ANGLE, np.pi) if anyhow else (angle, angle)
+            apart = [_across(lengths[i], lengths[j], each) for each in angles]
             freedom = OPPOSITE_FREEDOM if cosine < OPPOSITE else FREEDOM
             freedom = RING_FREEDOM if info.AreAtomsInSameRing(first, second) else freedom
-            _set(matrix, first, second, apart, apart, freedom)
+            _set(matrix, first, second, apart[0], apart[1], freedom)
             for beyond in (n.GetIdx() for n in mol.GetAtomWithIdx(second).GetNeighbors()):
                 if hops[first, beyond] == 3:
                     far, side = middle[centre.atom, beyond], middle[second, beyond]
                     tilt = np.arccos(np.clip((far**2 + lengths[j] ** 2 - side**2) / (2 * far * lengths[j]), -1.0, 1.0))
-                    ends = _across(lengths[i], far, abs(angle - tilt)), _across(lengths[i], far, angle + tilt)
+                    turns = [abs(each + way) for each in angles for way in (-tilt, tilt)]
+                    ends = [_across(lengths[i], far, turn) for turn in turns]
                     _set(matrix, first, beyond, min(ends), max(ends), FREEDOM)
     DistanceGeometry.DoTriangleSmoothing(matrix)
     return matrix

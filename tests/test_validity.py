@@ -301,3 +301,15 @@ def test_what_small_rings_do_to_double_bonds_and_distances_is_no_fault(smiles: s
     assert field is not None
     minima = [attempt.pos for attempt in minimise(mol, found, field, max_steps=1000, deadline=None)]
     assert check(with_positions(mol, np.array(minima))) == [[]] * len(minima)
+
+
+@pytest.mark.parametrize("smiles", ["FS(F)(F)(F)(F)C=C", "FS(F)(F)N(C)C", "CC(=O)OI(OC(C)=O)c1ccccc1"])
+def test_the_order_of_atoms_does_not_matter_at_hypervalent_centres(smiles: str) -> None:
+    mol = read_molecule(smiles)
+    mol = with_positions(mol, np.array(embed(mol, [1])))
+    valid = check(mol)
+    for seed in range(8):
+        order = np.random.default_rng(seed).permutation(mol.GetNumAtoms()).tolist()
+        shuffled = Chem.RenumberAtoms(mol, order)
+        block = Chem.MolFromMolBlock(Chem.MolToMolBlock(shuffled), removeHs=False)  # bonds in another order too
+        assert check(block) == valid == [[]]
