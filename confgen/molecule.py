@@ -187,9 +187,10 @@ def with_positions(mol: Mol, pos: NDArray[np.float64]) -> Mol:
 
 
 def label(mol: Mol) -> str:
-    """Where a molecule came from and what it is called, for messages: `mols.smi:7 'aspirin'`."""
+    """Where a molecule came from, what it is called and which isomer it is, for messages: `mols.smi:7 'aspirin'`."""
     origin = mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else ""
-    return _where(origin, _title(mol))
+    isomer = f" (stereoisomer {mol.GetProp('stereoisomer')})" if mol.HasProp("stereoisomer") else ""
+    return _where(origin, _title(mol)) + isomer
 
 
 def fragments(mol: Mol) -> list[NDArray[np.int64]]:
