@@ -27,6 +27,7 @@ STANDARD = {
     "[$([SX4]([O-])(=O)=O)]~[OX1]": 1.46, "[$([SX3]([O-])=O)]~[OX1]": 1.50,
     "[$([PX4](=O)([#6])([#6])[#6])]=O": 1.49, "[$([PX4](=O)[O-])]~[OX1]": 1.51,
     "[$([NX3+](=O)[O-])]~[OX1]": 1.23, "[$([CX3](=O)[O-])]~[OX1]": 1.26,
+    "[c;!r5;!r6;!r7]:[c;r5]": 1.39,  # of porphyrins, which MMFF94s makes alternate
 }  # fmt: skip
 NEAR = 0.02  # angstrom, within which a length stays
 # Weights of the squares of what is off, angstrom: lengths of bonds count most, those across an angle keep the angle,

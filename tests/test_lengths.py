@@ -21,6 +21,7 @@ def lengths(mol: Chem.Mol, pos: np.ndarray, pattern: str) -> list[float]:
     ("CC1(C)OB(c2ccccc2)OC1(C)C", "[#5]-[#6]", 1.56), ("CC(C)(C)[Si](C)(C)OCC", "[Si]-[#8]", 1.64),
     ("C[Si](C)(C)Cl", "[Si]-Cl", 2.06), ("CCS(=O)(=O)[O-]", "S~[OX1]", 1.46), ("CC(=O)[O-]", "C~[OX1]", 1.26),
     ("C[N+](=O)[O-]", "N~[OX1]", 1.23), ("CP(C)(C)=O", "P=O", 1.49),
+    ("C1=Cc2cc3ccc(cc4nc(cc5ccc(cc1n2)[nH]5)C=C4)[nH]3", "[c;!r5]:[c;r5]", 1.39),
 ])  # fmt: skip
 def test_bonds_come_to_their_lengths_and_others_stay(smiles: str, pattern: str, length: float) -> None:
     mol = read_molecule(smiles)
@@ -32,6 +33,8 @@ def test_bonds_come_to_their_lengths_and_others_stay(smiles: str, pattern: str, 
         assert lengths(mol, now, pattern) == pytest.approx([length] * len(own), abs=0.012)
     carbons = Chem.MolFromSmarts("[#6]~[#6]")
     for one, other in mol.GetSubstructMatches(carbons):
+        if frozenset((one, other)) in own:
+            continue
         kept = [np.linalg.norm(p[:, one] - p[:, other], axis=-1) for p in (rough, after)]
         np.testing.assert_allclose(kept[0], kept[1], atol=0.012)
 
