@@ -15,11 +15,11 @@ from rdkit.Chem import Mol
 from threadpoolctl import threadpool_limits
 
 from confgen.calculators import KCAL_MOL_EV, atoms_of, calculator, descend
+from confgen.conformers import with_positions
 from confgen.descent import Attempt
 from confgen.errors import ConfgenError
 from confgen.forcefields import gfnff
 from confgen.helpers import shared
-from confgen.molecule import with_positions
 from confgen.stiffness import Springs
 
 # Of all conformers together: about a second's work, as long as it takes to start one.

@@ -13,10 +13,11 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.columns import is_smiles_column
+from confgen.conformers import with_positions
 from confgen.ensembles import JSON_LINES, XYZ, ConformerSet, read_ensembles
 from confgen.errors import InputError, MoleculeError
 from confgen.inspection import Candidate
-from confgen.molecule import from_smiles, with_positions
+from confgen.molecule import from_smiles
 from confgen.readers import KINDS, Record, read_records
 from confgen.record_tags import SMILES_TAG, input_tags
 from confgen.sdf import NO_SHAPE, Group, sdf_groups

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +15,7 @@ from confgen.errors import CannotStart, ConfgenError
 from confgen.optional import imported
 
 WINDOW_PER_WORKER = 8  # jobs read ahead, and answers that wait for a slow job before them
+CONNECT_S = 5.0
 LOCAL = "local"  # in the place of an address: a cluster of this machine alone
 
 About = TypeVar("About")
@@ -41,8 +44,7 @@ class Worker:
         return None
 
     def answer(self, payload: Any) -> Any:
-        if self._work is None:  # begun anew, after the process that was ready had died
-            self._work = self._begin()
+        assert self._work is not None, "ready() comes first"
         return self._work(payload)
 
 
@@ -53,33 +55,36 @@ def shared_on_ray(
 
     workers: 0 for one on each core of the cluster.
     address: of the cluster; "auto" for the one that this machine belongs to, "local" to start one on this machine.
-    Raises:  CannotStart if Ray is not installed or the cluster cannot be reached; what `begin` raises on it.
+    Raises:  CannotStart as `refuse_no_cluster`, or if Ray cannot join the cluster; what `begin` raises on it.
     """
-    ray = imported("ray", "--ray needs ray", extra="ray")
+    ray = _ray()
     known = {"num_cpus": workers or None} if address == LOCAL else {"address": address}
     try:
-        ray.init(**known, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+        with _signals_kept():
+            ray.init(**known, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CannotStart(f"--ray {address}: there is no cluster ({_reason(error)}); start it, or give local") from None
     try:
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        remote = ray.remote(Worker).options(num_cpus=1, max_restarts=-1)
-        crew = [remote.remote(begin) for _ in range(count)]
-        for failure in ray.get([worker.ready.remote() for worker in crew]):
-            if failure is not None:
-                raise failure
-        yield from _answers(ray, jobs, crew)
+        remote = ray.remote(Worker).options(num_cpus=1)
+        yield from _answers(ray, jobs, lambda: remote.remote(begin), count)
     finally:
         ray.shutdown()
 
 
-def _answers(ray: Any, jobs: Iterable[tuple[About, Any]], crew: list[Any]) -> Iterator[tuple[About, Any]]:
+def _answers(
+    ray: Any, jobs: Iterable[tuple[About, Any]], start: Callable[[], Any], count: int
+) -> Iterator[tuple[About, Any]]:
+    """The answers of as many workers as `start` is to start; another takes the place of one that dies."""
     source = iter(jobs)
     pending: deque[_Job[About]] = deque()
-    idle, busy = list(crew), dict[Any, tuple[Any, _Job[About]]]()
+    idle: list[Any] = []
+    busy: dict[Any, tuple[Any, _Job[About] | None]] = {}  # by what they are to answer; one that begins has no job
+    for worker in [start() for _ in range(count)]:
+        busy[worker.ready.remote()] = (worker, None)
     more = True
     while more or pending:
-        while more and idle and len(pending) < WINDOW_PER_WORKER * len(crew):
+        while more and idle and len(pending) < WINDOW_PER_WORKER * count:
             following = next(source, None)
             more = following is not None
             if following is not None:
@@ -91,14 +96,46 @@ def _answers(ray: Any, jobs: Iterable[tuple[About, Any]], crew: list[Any]) -> It
         while pending and pending[0].done:
             job = pending.popleft()
             yield job.about, job.answer
-        for reference in ray.wait(list(busy), num_returns=1)[0] if busy and pending else []:
-            worker, job = busy.pop(reference)
-            idle.append(worker)
+        for reference in ray.wait(list(busy), num_returns=1)[0] if busy and (pending or not idle) else []:
+            worker, own = busy.pop(reference)
             try:
-                job.answer = ray.get(reference)
-            except ray.exceptions.RayActorError:  # the process has died, and Ray starts another
-                job.answer = Lost(-signal.SIGKILL)
-            job.done = True
+                answer = ray.get(reference)
+            except ray.exceptions.RayActorError:
+                answer, worker = Lost(-signal.SIGKILL), start()
+                busy[worker.ready.remote()] = (worker, None)
+            else:
+                idle.append(worker)
+            if own is not None:
+                own.answer, own.done = answer, True
+            elif isinstance(answer, ConfgenError):
+                raise answer
+
+
+def refuse_no_cluster(address: str) -> None:
+    """CannotStart if Ray is not installed, or nobody listens at that address, where it would try for minutes."""
+    _ray()
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or "/" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise CannotStart(f"--ray {address}: there is no cluster ({_reason(error)}); start it, or give local") from None
+
+
+def _ray() -> Any:
+    return imported("ray", "--ray needs ray", extra="ray")
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray puts handlers of its own in the place of those by which a command ends."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _reason(error: Exception) -> str:

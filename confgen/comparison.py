@@ -10,10 +10,10 @@ from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
 from confgen.complaints import quiet
+from confgen.conformers import positions, with_positions
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
-from confgen.molecule import positions, with_positions
 from confgen.rmsd import best_match, rmsd_matrix
 from confgen.scores import MoleculeScores, Protocol
 from confgen.smiles import stereo_smiles

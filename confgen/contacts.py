@@ -12,7 +12,7 @@ from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
 from confgen import hypervalent
-from confgen.molecule import fragments
+from confgen.conformers import fragments
 
 ACCEPTORS = (7, 8, 9, 15, 16, 17, 34, 35, 53)
 FAR = 4  # bonds between atoms from which RDKit's bounds may be of a torsion that a ring does not have (lactones of 7)

@@ -14,9 +14,9 @@ from rdkit import Chem
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from confgen.conformers import with_positions
 from confgen.errors import InputError
 from confgen.models.dense import DenseGraph
-from confgen.molecule import with_positions
 from confgen.torsions import TorsionLibrary
 
 FORMAT = "confgen-pack-3"

@@ -11,10 +11,10 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.checkpoint import Weights
+from confgen.conformers import fragments, with_positions
 from confgen.errors import NoStart
 from confgen.joining import LARGE as JOINED
 from confgen.minima import Covering, eased
-from confgen.molecule import fragments, with_positions
 from confgen.reflect import reflected
 from confgen.scaffold import Core
 from confgen.settings import GenerateSettings

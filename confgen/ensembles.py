@@ -14,11 +14,12 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.complaints import quiet
+from confgen.conformers import label, positions, reduced, with_positions
 from confgen.energies import complete, normalised, objections, relative, unless_unknown
 from confgen.errors import InputError, MoleculeError, first_line
 from confgen.frames import xyz_groups
 from confgen.matching import same_atoms
-from confgen.molecule import from_smiles, label, positions, reduced, with_positions
+from confgen.molecule import from_smiles
 from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
 from confgen.sdf import Group, sdf_groups

@@ -14,11 +14,11 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.comparison import compare, label_of, usable
+from confgen.conformers import title_of, to_binary
 from confgen.crew import Lost, shared_out
 from confgen.ensembles import ConformerSet
 from confgen.errors import InputError
 from confgen.matching import Identity, identity, pair_up
-from confgen.molecule import to_binary
 from confgen.omissions import finite_only
 from confgen.record_tags import EnsembleLike
 from confgen.scores import PROTOCOLS, Evaluation, MoleculeScores, Protocol
@@ -95,8 +95,7 @@ def _as_set(one: ConformerSet | EnsembleLike | Mol, origin: str) -> ConformerSet
     if isinstance(one, ConformerSet):
         return one
     if isinstance(one, Mol):
-        name = one.GetProp("_Name") if one.HasProp("_Name") else ""
-        return ConformerSet(name, origin, one)
+        return ConformerSet(title_of(one), origin, one)
     return ConformerSet(one.name, one.origin or origin, None if one.error else one.mol, error=one.error)
 
 

@@ -16,7 +16,7 @@ from rdkit.Chem import Mol, rdForceFieldHelpers
 from rdkit.ForceField.rdForceField import ForceField
 
 from confgen.complaints import quiet
-from confgen.molecule import from_binary, to_binary
+from confgen.conformers import from_binary, to_binary
 from confgen.optional import imported
 
 EVERY_PAIR = 1e4  # farther apart than any two atoms, in angstrom as in radii: or the field would depend on a conformer

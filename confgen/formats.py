@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rdkit import Chem
 
-from confgen.molecule import positions, with_positions
+from confgen.conformers import positions, with_positions
 from confgen.record_tags import (
     ENERGY_TAGS,
     OWN_TAGS,

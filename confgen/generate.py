@@ -16,11 +16,12 @@ from confgen import checkpoint
 from confgen.boltzmann import boltzmann_weights
 from confgen.checkpoint import Weights
 from confgen.complaints import short
+from confgen.conformers import label, origin_of, positions, reduced, title_of, with_positions
 from confgen.device import choose_device
 from confgen.errors import CannotStart, MoleculeError
 from confgen.flexibility import num_confs_auto
 from confgen.isomers import by_policy
-from confgen.molecule import label, positions, prepared, reduced, with_positions
+from confgen.molecule import prepared
 from confgen.options import settings_for, with_options
 from confgen.rounds import Account, Task, make
 from confgen.settings import GenerateSettings
@@ -127,7 +128,7 @@ def load(
 def ensembles_of(mol: Chem.Mol, weights: Weights, settings: GenerateSettings) -> list[Ensemble]:
     """The ensembles of one molecule: one, or one per stereoisomer with stereo="enumerate"."""
     began = time.monotonic()
-    blank = Ensemble(mol=mol, name=_name(mol), origin=_origin(mol), seed=settings.seed, weights=weights.name)
+    blank = Ensemble(mol=mol, name=title_of(mol), origin=origin_of(mol), seed=settings.seed, weights=weights.name)
     try:
         if settings.start.start == "input":
             mol = with_input_stereo(mol)
@@ -211,11 +212,3 @@ def _fewer(mol: Chem.Mol, asked: int, found: int, account: Account, settings: Ge
     if account.out_of_time:
         why.append("--timeout ended the search")
     return [f"{label(mol)}: {found} of {asked} conformers; {', '.join(why)}"]
-
-
-def _name(mol: Chem.Mol) -> str:
-    return str(mol.GetProp("_Name")) if mol.HasProp("_Name") else ""
-
-
-def _origin(mol: Chem.Mol) -> str:
-    return str(mol.GetProp("_confgen_origin")) if mol.HasProp("_confgen_origin") else ""

@@ -12,8 +12,8 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from confgen.complaints import quiet
+from confgen.conformers import is_token
 from confgen.models.dense import NODE_FEATURES, PAIR_FEATURES
-from confgen.molecule import is_token
 from confgen.stereo import CISTRANS, HANDED
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Bond, Mol
 
+from confgen.conformers import is_token, with_positions
 from confgen.ideal import (
     PLANAR,
     bond_length,
@@ -21,7 +22,6 @@ from confgen.ideal import (
     triple_product,
     unit,
 )
-from confgen.molecule import is_token, with_positions
 from confgen.rotors import Choice, settle
 from confgen.stereo import CISTRANS
 

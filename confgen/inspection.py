@@ -11,10 +11,10 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen import validity
+from confgen.conformers import positions, with_positions
 from confgen.contacts import Limits, Pairs, atom_pairs
 from confgen.errors import MoleculeError
 from confgen.explain import worst_distances
-from confgen.molecule import positions, with_positions
 from confgen.smiles import without_hydrogens
 from confgen.stereo_tags import stereo_from_3d
 from confgen.strain import STRAIN, energy_ratios

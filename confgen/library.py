@@ -16,7 +16,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from confgen.outfile import OutputFile
 from confgen.unfinished import difference
 
 PLAN, SUMMARY, FAILED = "plan.json", "summary.json", "failed.smi"
+BESIDE = (".failed.smi", ".report.jsonl")  # endings of the other files of a shard
+ABANDONED_S = 3600.0  # after which what is not finished is of a run that was killed
 COUNTS = ("molecules", "failed", "conformers", "etkdg", "invalid")
 
 
@@ -67,11 +70,16 @@ class Library:
         """
         plan = self.folder / PLAN
         with _errors(self.folder):
-            if not plan.exists() and self.folder.exists() and any(self.folder.iterdir()):
-                raise OutputError(f"{self.folder}: has other files in it; name a new folder")
             self.folder.mkdir(parents=True, exist_ok=True)
+            others = [path for path in self.folder.iterdir() if path.name != PLAN and not _is_temporary(path)]
+            if others and not plan.exists():
+                raise OutputError(f"{self.folder}: has other files in it; name a new folder")
             if self._is_first(plan):
                 return
+            for path in filter(_is_temporary, self.folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):  # another run is done with it
+                    if time.time() - path.stat().st_mtime > ABANDONED_S:
+                        path.unlink()
             if not go_on and any(self.folder.glob("shard-*")):
                 raise OutputError(f"{self.folder}: is there already; pass --resume to go on, or name a new folder")
             changed = difference(_read(plan), self._plan)
@@ -81,13 +89,13 @@ class Library:
     def _is_first(self, plan: Path) -> bool:
         """Writes the plan, whole, unless there is one: of runs that begin at once only one does."""
         temporary = self.folder / f".confgen-{secrets.token_hex(6)}.part"
-        temporary.write_text(json.dumps(self._plan, indent=1, ensure_ascii=False) + "\n")
         try:
+            temporary.write_text(json.dumps(self._plan, indent=1) + "\n")
             os.link(temporary, plan)
         except FileExistsError:
             return False
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
         return True
 
     def path(self, shard: int, ending: str | None = None) -> str:
@@ -95,8 +103,17 @@ class Library:
         return str(self.folder / f"shard-{shard:05d}{self._ending if ending is None else ending}")
 
     def is_finished(self, shard: int) -> bool:
+        """Whether all files of a shard are there."""
         with _errors(self.folder):
-            return Path(self.path(shard, ".json")).exists()
+            if not Path(self.path(shard, ".json")).exists():
+                return False
+            return self.counts(shard)["conformers"] == 0 or Path(self.path(shard)).exists()
+
+    def clear(self, shard: int) -> None:
+        """Removes what an earlier run has left of a shard that it did not finish."""
+        with _errors(self.folder):
+            for ending in (".json", None, *BESIDE):
+                Path(self.path(shard, ending)).unlink(missing_ok=True)
 
     def finish(self, shard: int, counts: Mapping[str, int | float]) -> None:
         """Writes down that all files of a shard are there; counts: of COUNTS, and what else is to be kept."""
@@ -107,36 +124,45 @@ class Library:
         found = _read(Path(self.path(shard, ".json")))
         return {name: int(found.get(name, 0)) for name in COUNTS}
 
+    def together(self, shards: Iterable[int]) -> dict[str, int]:
+        """The sums of the counts of those of the shards that are finished."""
+        found = [self.counts(number) for number in shards if self.is_finished(number)]
+        return {name: sum(counts[name] for counts in found) for name in COUNTS}
+
     def sum_up(self, shards: int) -> dict[str, int] | None:
         """The counts of all shards, `shards` in number, and the lists of failed molecules in one; None if some are
         not finished."""
-        if not all(self.is_finished(number) for number in range(1, shards + 1)):
+        every = range(1, shards + 1)
+        if not all(self.is_finished(number) for number in every):
             return None
-        total = dict.fromkeys(COUNTS, 0)
-        for number in range(1, shards + 1):
-            for name, count in self.counts(number).items():
-                total[name] += count
+        total = self.together(every)
         _write(str(self.folder / SUMMARY), json.dumps({"shards": shards, **total}, indent=1).encode() + b"\n")
-        lists = [path for number in range(1, shards + 1) if (path := Path(self.path(number, ".failed.smi"))).exists()]
-        if lists:
-            with _errors(self.folder):
+        lists = [path for number in every if (path := Path(self.path(number, ".failed.smi"))).exists()]
+        with _errors(self.folder):
+            if not lists:
+                (self.folder / FAILED).unlink(missing_ok=True)
+            else:
                 first, *others = [path.read_bytes() for path in lists]
                 _write(str(self.folder / FAILED), first + b"".join(text.partition(b"\n")[2] for text in others))
         return total
 
 
-def identity(inputs: Sequence[str]) -> list[dict[str, Any]]:
-    """What tells whether inputs are the same as before: their names, and size and hash of those that are files."""
-    found = []
+def identity(inputs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What tells whether inputs are the same as before: names in their order, size and hash of those that are files."""
+    found: dict[str, dict[str, Any]] = {}
     for source in inputs:
         path = Path(source)
-        about: dict[str, Any] = {"input": source}
+        about: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):  # a SMILES
             if path.is_file():
                 with path.open("rb") as file:
                     about |= {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        found.append(about)
+        found[f"{len(found) + 1}: {source}"] = about
     return found
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".confgen-")
 
 
 def _read(path: Path) -> dict[str, Any]:

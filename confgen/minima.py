@@ -8,11 +8,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from rdkit import Chem
 
+from confgen.conformers import with_positions
 from confgen.descent import minimise
 from confgen.distinct import distances, distinct
 from confgen.forcefields import Field, mmff94s, uff
 from confgen.hypervalent import centres
-from confgen.molecule import with_positions
 from confgen.scaffold import Core
 from confgen.select import k_medoids
 

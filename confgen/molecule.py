@@ -9,15 +9,13 @@ last. `_Name` holds the title, `_confgen_origin` where it came from (`mols.smi:7
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.complaints import block_reason, captured, quiet, reason_in, short, smiles_reason
+from confgen.conformers import origin_of, title_of, where_of
 from confgen.errors import MoleculeError
 from confgen.mol2 import read_mol2, unsaturated
 from confgen.stereo import HANDED
@@ -42,7 +40,7 @@ def from_smiles(smiles: str, name: str = "", origin: str = "", add_hydrogens: bo
     add_hydrogens: or only those written are atoms of it, for positions that come in the order of the SMILES.
     Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
     """
-    where = _where(origin, "" if name == smiles else name)
+    where = where_of(origin, "" if name == smiles else name)
     text = smiles.strip()
     if not text:
         raise MoleculeError(f"{where}: the SMILES is empty; {FIX}")
@@ -52,7 +50,7 @@ def from_smiles(smiles: str, name: str = "", origin: str = "", add_hydrogens: bo
     if any(mark in text for mark in "@/\\"):
         restore_overlooked(mol, as_written(text))
     mol.RemoveAllConformers()  # CXSMILES coordinates are a drawing
-    return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
+    return _complete(mol, name or title_of(mol), origin, where, add_hydrogens)
 
 
 def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: bool = True) -> Mol:
@@ -63,7 +61,7 @@ def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: b
     add_hydrogens: or those that the record leaves out stay left out.
     Raises: MoleculeError if it cannot be read, or is none that can have a shape (see `prepare`).
     """
-    where = _where(origin, name or block.partition("\n")[0].strip())
+    where = where_of(origin, name or block.partition("\n")[0].strip())
     mol, log = _parse(lambda block: Chem.MolFromMolBlock(block, removeHs=False), block)
     if mol is None:
         raise MoleculeError(f"{where}: {block_reason(block, log)}; {FIX}")
@@ -81,7 +79,7 @@ def from_molblock(block: str, name: str = "", origin: str = "", add_hydrogens: b
 def from_mol2block(block: str, name: str = "", origin: str = "") -> Mol:
     """The molecule of one Tripos MOL2 record, which has 3D coordinates; otherwise as `from_molblock`."""
     lines = block.split("\n", 2)
-    where = _where(origin, name or (lines[1].strip() if len(lines) > 2 else ""))
+    where = where_of(origin, name or (lines[1].strip() if len(lines) > 2 else ""))
     mol, log = _parse(read_mol2, block)
     if mol is None:
         fault = reason_in(log).replace("as in [nH]?", "or a charge?")
@@ -115,7 +113,7 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
             MAX_HEAVY_ATOMS heavy atoms, or breaks the rules of valence.
     """
     mol, raw = Chem.Mol(mol), Chem.Mol(mol)
-    where = _where(origin, name or _title(mol))
+    where = where_of(origin, name or title_of(mol))
     _refuse(mol, where)
     with quiet():
         try:
@@ -127,7 +125,7 @@ def prepare(mol: Mol, name: str = "", origin: str = "") -> Mol:
     for conformer in list(mol.GetConformers()):
         if not conformer.Is3D():
             mol.RemoveConformer(conformer.GetId())
-    return _complete(mol, name or _title(mol), origin, where)
+    return _complete(mol, name or title_of(mol), origin, where)
 
 
 def prepared(mol: object, where: str) -> Mol:
@@ -140,71 +138,7 @@ def prepared(mol: object, where: str) -> Mol:
     if not isinstance(mol, Mol):
         kind = type(mol).__name__
         raise MoleculeError(f"{where}: is of type {kind}, not an RDKit molecule; make one with confgen.read_molecule")
-    return prepare(mol, origin=mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else where)
-
-
-def positions(mol: Mol) -> NDArray[np.float64]:
-    """Positions of all conformers in their order, (K, N, 3) angstrom."""
-    stacked = np.array([conformer.GetPositions() for conformer in mol.GetConformers()], np.float64)
-    return stacked.reshape(-1, mol.GetNumAtoms(), 3)
-
-
-def to_binary(mol: Mol) -> bytes:
-    """The molecule for another process, for `Chem.Mol` to read: a plain pickle loses properties and digits."""
-    exact = int(Chem.PropertyPickleOptions.AllProps) | int(Chem.PropertyPickleOptions.CoordsAsDouble)
-    binary: bytes = mol.ToBinary(exact)
-    return binary
-
-
-def from_binary(binary: bytes) -> Mol:
-    """The molecule that `to_binary` wrote."""
-    mol: Mol = Chem.Mol(binary)  # type: ignore[call-overload] # RDKit's stubs know str only
-    return mol
-
-
-def reduced(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """What `__reduce__` gives for a dataclass with a field `mol`, a molecule or None: see `to_binary`."""
-    rest = {field.name: getattr(value, field.name) for field in fields(value)}
-    mol = rest.pop("mol")
-    return _rebuilt, (type(value), None if mol is None else to_binary(mol), rest)
-
-
-def _rebuilt(kind: Callable[..., Any], binary: bytes | None, rest: dict[str, Any]) -> Any:
-    return kind(mol=None if binary is None else from_binary(binary), **rest)
-
-
-def with_positions(mol: Mol, pos: NDArray[np.float64]) -> Mol:
-    """A copy whose conformers 0..K-1 are the given positions, (K, N, 3) angstrom."""
-    copy = Chem.Mol(mol)
-    copy.RemoveAllConformers()
-    for conf_id, own in enumerate(pos):
-        conformer = Chem.Conformer(mol.GetNumAtoms())
-        conformer.Set3D(True)
-        conformer.SetId(conf_id)
-        conformer.SetPositions(np.ascontiguousarray(own, np.float64))
-        copy.AddConformer(conformer)
-    return copy
-
-
-def label(mol: Mol) -> str:
-    """Where a molecule came from, what it is called and which isomer it is, for messages: `mols.smi:7 'aspirin'`."""
-    origin = mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else ""
-    isomer = f" (stereoisomer {mol.GetProp('stereoisomer')})" if mol.HasProp("stereoisomer") else ""
-    return _where(origin, _title(mol)) + isomer
-
-
-def fragments(mol: Mol) -> list[NDArray[np.int64]]:
-    """Atom indices, ascending, of each connected component, in the order of their first atoms."""
-    return [np.array(atoms, dtype=np.int64) for atoms in Chem.GetMolFrags(mol)]
-
-
-def is_token(mol: Mol) -> NDArray[np.bool_]:
-    """Which atoms the network sees, (N,): heavy atoms, and every atom of a fragment that has none (H2, a proton)."""
-    token = np.array([atom.GetAtomicNum() > 1 for atom in mol.GetAtoms()], dtype=bool)
-    for atoms in fragments(mol):
-        if not token[atoms].any():
-            token[atoms] = True
-    return token
+    return prepare(mol, origin=origin_of(mol) if mol.HasProp("_confgen_origin") else where)
 
 
 def _parse(read: Callable[[str], Mol | None], text: str) -> tuple[Mol | None, str]:
@@ -224,7 +158,7 @@ def _from_record(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bo
         _forget_other_shapes(mol)
     else:
         mol.RemoveAllConformers()
-    return _complete(mol, name or _title(mol), origin, where, add_hydrogens)
+    return _complete(mol, name or title_of(mol), origin, where, add_hydrogens)
 
 
 def _forget_other_shapes(mol: Mol) -> None:
@@ -241,7 +175,7 @@ def _complete(mol: Mol, name: str, origin: str, where: str, add_hydrogens: bool 
     if add_hydrogens:
         mol = Chem.AddHs(mol, addCoords=mol.GetNumConformers() > 0)
     mol.SetProp("_Name", name)
-    mol.SetProp("_confgen_origin", origin)
+    mol.SetProp("_confgen_origin", origin.encode(errors="replace").decode())  # names of files may be anything
     return mol
 
 
@@ -276,11 +210,3 @@ def _flat_drawing_marked_3d(mol: Mol) -> bool:
         return False
     implicit_hydrogens = any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
     return implicit_hydrogens and not mol.GetConformer().GetPositions()[:, 2].any()
-
-
-def _where(origin: str, name: str) -> str:
-    return " ".join(part for part in (origin, f"'{short(name)}'" if name else "") if part) or "molecule"
-
-
-def _title(mol: Mol) -> str:
-    return mol.GetProp("_Name").strip() if mol.HasProp("_Name") else ""

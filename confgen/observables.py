@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from confgen.boltzmann import ROOM_TEMPERATURE_K, boltzmann_weights
 from confgen.calculators import relaxed, require, single_point
-from confgen.molecule import positions
+from confgen.conformers import positions
 
 LOST_BOND, MADE_BOND = 1.3, 1.15  # of the sum of covalent radii
 

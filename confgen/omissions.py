@@ -8,10 +8,10 @@ import numpy as np
 from rdkit.Chem import Mol
 
 from confgen.complaints import quiet
+from confgen.conformers import positions, with_positions
 from confgen.energies import normalised, relative
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
-from confgen.molecule import positions, with_positions
 from confgen.smiles import stereo_smiles, without_hydrogens
 from confgen.stereo import mismatches_all
 from confgen.stereo_tags import stereo_from_3d

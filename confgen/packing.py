@@ -23,11 +23,11 @@ from tqdm import tqdm
 
 from confgen.checkpoint import shipped_torsions
 from confgen.complaints import quiet
+from confgen.conformers import is_token
 from confgen.crew import Lost, shared_out
 from confgen.dataset import FORMAT, read_row, stereo_from_positions
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
-from confgen.molecule import is_token
 from confgen.pairing import paired_starts
 from confgen.parquet import read_batches
 from confgen.prior import harmonic_root

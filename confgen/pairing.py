@@ -12,10 +12,10 @@ import time
 import numpy as np
 from rdkit import Chem
 
+from confgen.conformers import with_positions
 from confgen.descent import minimise
 from confgen.forcefields import mmff94s
 from confgen.minima import NEARLY_KCAL_MOL, RELAXATION_STEPS
-from confgen.molecule import with_positions
 from confgen.rmsd import best_match, rmsd_matrix
 from confgen.starts import embedded
 from confgen.superpose import rotations

@@ -18,11 +18,11 @@ from rdkit import Chem
 
 from confgen.checkpoint import Weights, load
 from confgen.complaints import quiet
+from confgen.conformers import from_binary, label, to_binary
 from confgen.cores import available_cores
 from confgen.crew import Begin, Lost, shared_out
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble, ensembles_of
-from confgen.molecule import from_binary, label, to_binary
 from confgen.readers import Record
 from confgen.settings import GenerateSettings
 

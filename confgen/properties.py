@@ -30,8 +30,8 @@ from rdkit.Chem import Mol
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from confgen.calculators import require
+from confgen.conformers import from_binary, positions, to_binary, with_positions
 from confgen.errors import ConfgenError
-from confgen.molecule import from_binary, positions, to_binary, with_positions
 from confgen.observables import (
     QUANTITIES,
     EnsembleAverages,

@@ -13,13 +13,13 @@ from rdkit import Chem
 from torch import Tensor
 
 from confgen.clamp import clamp
+from confgen.conformers import is_token, label
 from confgen.denoiser import Denoiser
 from confgen.device import has_fast_bf16
 from confgen.errors import MoleculeError
 from confgen.graph import adjacency, flat_graph
 from confgen.models.dense import DenseGraph
 from confgen.models.geometry import centre, remove_rigid
-from confgen.molecule import is_token, label
 from confgen.prior import draw_noise, harmonic_root
 from confgen.sampler import SAMPLERS, Denoise, Draw, SamplerSettings
 from confgen.scaffold import Core, held, of_tokens_only

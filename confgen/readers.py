@@ -21,8 +21,9 @@ from rdkit.Chem import Mol
 
 from confgen.columns import Columns, begins_table, find_columns, is_smiles_column, rows, unquoted
 from confgen.complaints import short
+from confgen.conformers import reduced
 from confgen.errors import InputError, MoleculeError
-from confgen.molecule import from_mol2block, from_molblock, from_smiles, reduced
+from confgen.molecule import from_mol2block, from_molblock, from_smiles
 from confgen.splitting import head_of, mol2_blocks, sdf_blocks, split_line
 from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text

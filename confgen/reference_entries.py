@@ -9,9 +9,9 @@ from typing import Any
 from rdkit import Chem
 
 from confgen.complaints import quiet
+from confgen.conformers import from_binary, label
 from confgen.crew import Lost
 from confgen.errors import MoleculeError
-from confgen.molecule import from_binary, label
 from confgen.readers import Record
 from confgen.references import ReferenceSettings, reference, stereoisomers
 from confgen.rows import row_of

@@ -28,12 +28,12 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.boltzmann import ROOM_TEMPERATURE_K, boltzmann_weights
+from confgen.conformers import fragments, label, origin_of, title_of, with_positions
 from confgen.distinct import distinct
 from confgen.embed import embed
 from confgen.errors import CannotStart, MoleculeError, NoStart
 from confgen.flexibility import num_confs_auto
 from confgen.isomers import STEREO_POLICIES, by_policy
-from confgen.molecule import fragments, label, with_positions
 from confgen.relax import CONVERGED, REFUSED, Relaxed, check_method, relax
 from confgen.rows import Known
 from confgen.select import choose
@@ -132,8 +132,8 @@ def reference(mol: Mol, settings: ReferenceSettings) -> tuple[Known, list[str]]:
     kept = energies[choice.kept]
     made = Known(
         mol=with_positions(mol, relaxed.pos[sound][choice.kept]),
-        name=mol.GetProp("_Name") if mol.HasProp("_Name") else "",
-        origin=mol.GetProp("_confgen_origin") if mol.HasProp("_confgen_origin") else "",
+        name=title_of(mol),
+        origin=origin_of(mol),
         checks=[[] for _ in choice.kept],
         sources=["etkdg"] * len(choice.kept),
         theory=THEORY[relaxed.method],

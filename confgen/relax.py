@@ -28,10 +28,10 @@ from rdkit.Chem import Mol
 from confgen import calculators
 from confgen.calculation import Method, by_calculator
 from confgen.complaints import quiet, short
+from confgen.conformers import label, positions, with_positions
 from confgen.descent import Attempt, minimise
 from confgen.errors import CannotStart
 from confgen.forcefields import Field, mmff94s, require_gfnff, uff
-from confgen.molecule import label, positions, with_positions
 from confgen.validity import check
 
 METHODS = ("none", "mmff94s", "uff", "gfnff", "gfn1", "gfn2")

@@ -12,11 +12,11 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.checkpoint import Weights
+from confgen.conformers import label, positions, with_positions
 from confgen.cores import blas_threads
 from confgen.drafts import Drafts, Reserves, conformer_seed, core_of, repair, sample_wrong
 from confgen.errors import MoleculeError
 from confgen.minima import other_medium
-from confgen.molecule import label, positions, with_positions
 from confgen.relax import Relaxed, relax
 from confgen.scaffold import Core
 from confgen.select import Choice, choose

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from rdkit import Chem
 
-from confgen.molecule import is_token
+from confgen.conformers import is_token
 from confgen.superpose import rotations
 
 

@@ -16,10 +16,11 @@ from rdkit.Chem import Mol
 
 from confgen.axes import renumbered
 from confgen.complaints import quiet
+from confgen.conformers import positions
 from confgen.energies import relative
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
-from confgen.molecule import from_molblock, from_smiles, positions
+from confgen.molecule import from_molblock, from_smiles
 from confgen.record_tags import SMILES_TAG, VERSION_TAG, kept_tags
 from confgen.splitting import sdf_blocks
 from confgen.tags import sd_tags

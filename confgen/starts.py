@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from rdkit import Chem
 
+from confgen.conformers import is_token, label, positions, with_positions
 from confgen.distinct import distances
 from confgen.embed import embed_core
 from confgen.errors import MoleculeError, NoStart
@@ -20,7 +21,6 @@ from confgen.fusions import trans_fused
 from confgen.joining import LARGE as JOINED
 from confgen.joining import embed_large
 from confgen.minima import Covering, covering
-from confgen.molecule import is_token, label, positions, with_positions
 from confgen.ranges import Range, check_choice, check_numbers
 from confgen.scaffold import Core
 from confgen.select import k_medoids

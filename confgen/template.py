@@ -12,10 +12,10 @@ from rdkit import Chem
 from rdkit.Chem import Mol, rdDistGeom
 
 from confgen.complaints import quiet
+from confgen.conformers import fragments, label, reduced
 from confgen.core_checks import core_faults, within_reach, wrong_hands
 from confgen.core_queries import FEWEST_ATOMS, core_queries, heavy_atoms, rings_agree
 from confgen.errors import CannotStart, InputError, MoleculeError
-from confgen.molecule import fragments, label, reduced
 from confgen.readers import KINDS, MOL2, SDF, read_records
 from confgen.scaffold import Core
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from confgen.complaints import short
 from confgen.errors import OutputError
 
 try:
@@ -129,6 +130,9 @@ class Unfinished:
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     """The first thing in which two plans differ, in words."""
     for key in [*now, *(key for key in before if key not in now)]:
-        if before.get(key) != now.get(key):
-            return f"{key} was {json.dumps(before.get(key))}, is {json.dumps(now.get(key))}"
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict) and old != new:
+            return difference(old, new)
+        if old != new:
+            return f"{key} was {short(json.dumps(old))}, is {short(json.dumps(new))}"
     return None

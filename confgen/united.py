@@ -16,9 +16,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from confgen.complaints import quiet
+from confgen.conformers import positions, with_positions
 from confgen.embed import embed
 from confgen.hypervalent import centres
-from confgen.molecule import positions, with_positions
 from confgen.stereo import mismatches_at
 from confgen.ways import WAYS
 

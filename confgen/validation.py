@@ -11,11 +11,11 @@ import numpy as np
 from rdkit import Chem
 
 from confgen.checkpoint import Weights
+from confgen.conformers import with_positions
 from confgen.dataset import read_row, stereo_from_positions
 from confgen.denoiser import Denoiser
 from confgen.errors import InputError
 from confgen.generate import ensembles_of
-from confgen.molecule import with_positions
 from confgen.parquet import read_batches
 from confgen.recipe import Recipe
 from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix

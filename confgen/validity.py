@@ -10,9 +10,9 @@ import numpy as np
 from rdkit.Chem import Mol
 
 from confgen import shapes
+from confgen.conformers import positions
 from confgen.contacts import LIMITS, Limits, Pairs, atom_pairs, torn
 from confgen.cumulenes import allene_flattened
-from confgen.molecule import positions
 from confgen.squashed import squashed
 from confgen.stereo import mismatches_all
 

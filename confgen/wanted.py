@@ -10,7 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
 from confgen.axes import renumbered
-from confgen.molecule import positions, with_positions
+from confgen.conformers import positions, with_positions
 from confgen.stereo import mismatches_all, mismatches_at
 
 MOST_FORMS = 200  # ways to lay a symmetric molecule on itself that are tried

@@ -11,6 +11,7 @@ from rdkit.Chem import rdForceFieldHelpers
 
 from confgen.assemble import assemble
 from confgen.checkpoint import Weights
+from confgen.conformers import fragments, is_token, positions
 from confgen.cumulenes import unfolded
 from confgen.embed import embed_core
 from confgen.flexibility import LARGE_RING
@@ -19,7 +20,6 @@ from confgen.hypervalent import mended
 from confgen.joining import embed_large
 from confgen.lengths import corrected
 from confgen.minima import Covering, eased
-from confgen.molecule import fragments, is_token, positions
 from confgen.propose import propose
 from confgen.scaffold import Core, among, held, of_tokens_only, superposed
 from confgen.settings import GenerateSettings

@@ -20,11 +20,12 @@ from torch_geometric.data import Data
 from training import MakeConfig, write_config
 
 from confgen import checkpoint
+from confgen.conformers import is_token, positions
 from confgen.dataset import Pack
 from confgen.denoiser import Denoiser
 from confgen.graph import mol_to_graph
 from confgen.models.dense import DenseGraph
-from confgen.molecule import is_token, positions, read_molecule
+from confgen.molecule import read_molecule
 from confgen.packing import packed
 
 ENSEMBLES = (

@@ -10,7 +10,8 @@ from commands import confgen
 from rdkit import Chem
 from typer.testing import Result
 
-from confgen.molecule import read_molecule, with_positions
+from confgen.conformers import with_positions
+from confgen.molecule import read_molecule
 
 ALANINE, BUTANE, PHENOL = TRIO = "C[C@H](N)C(=O)O", "CCCC", "Oc1ccccc1"
 

@@ -9,7 +9,8 @@ import pytest
 from rdkit import Chem
 
 from confgen.assemble import ION_GAP, assemble
-from confgen.molecule import fragments, read_molecule
+from confgen.conformers import fragments
+from confgen.molecule import read_molecule
 from confgen.validity import check
 
 SALTS = (

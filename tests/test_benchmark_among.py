@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are script
 
 import among
 
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import from_smiles
 
 APP = typer.Typer()
 APP.command()(among.main)

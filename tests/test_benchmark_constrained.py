@@ -19,7 +19,8 @@ import constrained
 import held
 import told
 
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import from_smiles
 from confgen.writer import write_ensembles
 
 Embed = Callable[..., Chem.Mol]

@@ -22,7 +22,8 @@ import classes
 import failures
 import scoring
 
-from confgen.molecule import from_smiles, positions
+from confgen.conformers import positions
+from confgen.molecule import from_smiles
 
 APP = typer.Typer()
 APP.command()(failures.main)

@@ -18,8 +18,8 @@ import programs
 import scoring
 import speed
 
+from confgen.conformers import positions
 from confgen.errors import CannotStart
-from confgen.molecule import positions
 
 NOT_RUN = scoring.Record(file="f", id="a", method="etkdg", setup="", references=3, asked=6)
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are script
 
 import speed
 
-from confgen.molecule import positions
+from confgen.conformers import positions
 
 
 def test_usage_of_a_program_is_measured() -> None:

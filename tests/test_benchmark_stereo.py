@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))  # they are script
 import hydrogens
 import stereo
 
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import from_smiles
 
 Embed = Callable[..., Chem.Mol]
 

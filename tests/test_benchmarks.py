@@ -21,8 +21,8 @@ import quality
 import scoring
 import table
 
+from confgen.conformers import positions
 from confgen.errors import CannotStart, MoleculeError
-from confgen.molecule import positions
 
 APP = typer.Typer()
 APP.command()(table.main)

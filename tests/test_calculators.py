@@ -24,10 +24,11 @@ from confgen.calculators import (
     single_point,
     unpaired_electrons,
 )
+from confgen.conformers import with_positions
 from confgen.embed import embed
 from confgen.errors import CannotStart
 from confgen.forcefields import Field, mmff94s
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.stiffness import Springs
 
 needs_tblite = pytest.mark.skipif(find_spec("tblite") is None, reason="tblite is not installed")

@@ -16,8 +16,9 @@ from commands import confgen
 from rdkit import Chem
 from typer.testing import Result
 
+from confgen.conformers import positions, with_positions
 from confgen.inspection import CHECKS
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.molecule import from_smiles
 from confgen.writer import write_ensembles
 
 ALANINE, MIRRORED = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"

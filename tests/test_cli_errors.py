@@ -286,6 +286,8 @@ def test_a_signal_leaves_nothing_behind(
             os.kill(os.getpid(), getattr(signal, name))
 
     monkeypatch.setattr(Writer, "write", write)
+    if name != "SIGINT":  # under nohup, say, it would stay ignored
+        monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_DFL)
     result = make("-", "--report", "out.jsonl", "--workers", "1", input="CCCO\n" * 1000)
     check_one_line(result, code, f"{said}; no output was written")
 

@@ -18,7 +18,8 @@ from evaluating import ALANINE, BUTANE, PHENOL, evaluate, read_molecule_3d, scor
 from rdkit import Chem
 
 from confgen.checkpoint import Weights
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import read_molecule
 from confgen.options import PRESETS
 from confgen.pool import generate_serial
 from confgen.readers import Record

@@ -108,17 +108,45 @@ def test_a_run_that_is_interrupted_leaves_whole_shards_only() -> None:
     (("none.smi", "-o", "lib"), "no such file"),
     (("in.smi", "-o", "lib", "-w", "nothing"), "unknown"),
     (("in.smi", "-o", "lib", "--core", "CC"), "--template"),
+    (("in.smi", "-o", "lib", "--template", "none.sdf"), "no such file"),
+    (("in.smi", "-o", "lib", "--device", "cuda:99"), "cuda"),
+    (("in.smi", "-o", "lib", "--ray", "127.0.0.1:9"), "ray"),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_refused_before_there_is_a_folder(arguments: tuple[str, ...], said: str) -> None:
     result = confgen("library", *arguments)
     assert (result.exit_code, said in result.stderr, Path("lib").exists()) == (2, True, False), result.stderr
 
 
+def test_what_a_killed_run_left_of_a_shard_is_made_again() -> None:
+    Path("in.smi").write_text("CCO\nCCN\n")
+    confgen("library", "in.smi", "-o", "lib", *QUICK)
+    expected = contents("lib")
+    Path("lib/shard-00001.json").unlink()
+    late = confgen("library", "in.smi", "-o", "lib", *QUICK, "--resume", "--timeout", "1e-4")
+    assert (late.exit_code, contents("lib")) == (4, {})
+    assert len(Path("lib/failed.smi").read_text().splitlines()) == 3
+    Path("lib/shard-00001.json").unlink()
+    assert confgen("library", "in.smi", "-o", "lib", *QUICK, "--resume").exit_code == 0
+    assert (contents("lib"), Path("lib/failed.smi").exists()) == (expected, False)
+
+
+def test_a_part_that_is_finished_ends_as_before() -> None:
+    codes = [confgen("library", "in.smi", "-o", "lib", *QUICK, "--part", "1/2").exit_code for _ in range(2)]
+    assert codes == [3, 3]
+
+
+def test_a_file_may_be_called_anything() -> None:
+    name = os.fsdecode(b"caf\xe9.smi")
+    Path(name).write_text("CCO\n")
+    assert confgen("library", name, "-o", "lib", *QUICK).exit_code == 0
+    assert confgen("generate", name, "-n", "1", "--start", "etkdg", "-o", "out.sdf").exit_code == 0
+
+
 def test_another_input_under_the_same_name_is_refused() -> None:
     confgen("library", "in.smi", "-o", "lib", *QUICK)
     Path("in.smi").write_text("CCO\nCCS\n")
     result = confgen("library", "in.smi", "-o", "lib", *QUICK, "--resume")
-    assert (result.exit_code, "inputs was" in result.stderr) == (2, True)
+    assert (result.exit_code, "bytes was" in result.stderr) == (2, True)
 
 
 def test_an_empty_input_is_told_of() -> None:

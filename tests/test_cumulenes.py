@@ -7,9 +7,10 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 
+from confgen.conformers import positions, with_positions
 from confgen.cumulenes import allene_flattened, unfolded
 from confgen.embed import embed
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 
 
 def flat(smiles: str, torsion: tuple[int, int, int, int], degrees: float) -> Chem.Mol:

@@ -15,11 +15,11 @@ from rdkit import Chem
 from safetensors.torch import save_file
 
 from confgen import dataset, packing
+from confgen.conformers import is_token
 from confgen.dataset import MULTIPLE, Pack, read_row, stereo_from_positions
 from confgen.errors import InputError
 from confgen.graph import adjacency, mol_to_graph
 from confgen.models.dense import DenseGraph
-from confgen.molecule import is_token
 from confgen.packing import packed
 from confgen.prior import harmonic_root
 

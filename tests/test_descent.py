@@ -11,11 +11,12 @@ import pytest
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from confgen.conformers import with_positions
 from confgen.descent import Attempt, minimise
 from confgen.embed import embed
 from confgen.forcefields import Field, mmff94s, uff
 from confgen.joining import embed_large
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 
 
 def chain(units: int = 30) -> tuple[Mol, np.ndarray]:

@@ -9,8 +9,8 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.conformers import positions, with_positions
 from confgen.distinct import ROUNDING, _sorted_lengths, distances, distinct
-from confgen.molecule import positions, with_positions
 from confgen.rmsd import centred_positions, rmsd_heavy_matrix
 from confgen.symmetry import heavy_skeleton, isomorphisms
 

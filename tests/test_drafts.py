@@ -13,11 +13,12 @@ import torch
 from rdkit import Chem
 
 from confgen import checkpoint, drafts, starts, whole
+from confgen.conformers import is_token, positions, with_positions
 from confgen.descent import minimise
 from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
 from confgen.forcefields import mmff94s
-from confgen.molecule import is_token, positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.scaffold import Core, deviation
 from confgen.settings import GenerateSettings, default_settings

@@ -10,8 +10,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from confgen import embed as module
+from confgen.conformers import is_token, with_positions
 from confgen.embed import CORE_NEAR, GIVE_UP, LOT, embed, embed_core
-from confgen.molecule import is_token, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.scaffold import Core, deviation
 from confgen.stereo import mismatches_at
 from confgen.validity import check

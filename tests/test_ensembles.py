@@ -17,9 +17,10 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from confgen.conformers import positions, with_positions
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import InputError
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.omissions import finite_only, right_stereo_only
 from confgen.stereo import elements, mismatches_all
 

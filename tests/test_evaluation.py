@@ -14,10 +14,11 @@ from rdkit.Chem import rdMolAlign, rdMolDescriptors
 
 import confgen
 from confgen.comparison import compare
+from confgen.conformers import positions, with_positions
 from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import InputError, MoleculeError
 from confgen.evaluation import evaluate
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.scores import PROTOCOLS, Evaluation, summarise
 
 Embed = Callable[..., Chem.Mol]

@@ -10,10 +10,11 @@ import pytest
 from rdkit.Chem import Mol
 
 from confgen.calculators import atoms_of
+from confgen.conformers import with_positions
 from confgen.embed import embed
 from confgen.errors import CannotStart
 from confgen.forcefields import gfnff, mmff94s, require_gfnff, uff
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 
 needs_gfnff = pytest.mark.skipif(find_spec("gfnff") is None, reason="gfnff is not installed")
 COULOMB_KCAL_MOL, BUFFER = 332.0716, 0.05  # of MMFF94

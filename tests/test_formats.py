@@ -15,7 +15,8 @@ from ensembles import Ensemble, molecule, positions, sd_records
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from confgen.molecule import from_smiles, with_positions
+from confgen.conformers import with_positions
+from confgen.molecule import from_smiles
 from confgen.writer import write_ensembles
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from confgen.conformers import with_positions
 from confgen.fusions import small_fusions, trans_fused
 from confgen.isomers import unspecified
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.starts import StartSettings, embedded, starts_of
 from confgen.validity import check
 

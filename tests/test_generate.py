@@ -14,11 +14,12 @@ from rdkit import Chem
 
 from confgen import drafts, whole
 from confgen.checkpoint import Weights
+from confgen.conformers import fragments
 from confgen.drafts import conformer_seed
 from confgen.errors import CannotStart, MoleculeError
 from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import fragments, read_molecule
+from confgen.molecule import read_molecule
 from confgen.sampler import SamplerSettings
 from confgen.settings import GenerateSettings, default_settings
 from confgen.stereo import mismatches_all

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from confgen import load
+from confgen.conformers import positions
 from confgen.dataset import Pack
 from confgen.mixture import Batch, BatchSettings, Mixture, NoiseSettings
-from confgen.molecule import positions, read_molecule
+from confgen.molecule import read_molecule
 from confgen.recipe import OptimSettings, Recipe, SetSettings
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.train import train

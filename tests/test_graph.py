@@ -10,9 +10,10 @@ import torch
 from rdkit import Chem
 from torch_geometric.data import Batch, Data
 
+from confgen.conformers import is_token
 from confgen.graph import ELEMENTS, adjacency, mol_to_graph
 from confgen.models.dense import NODE_FEATURES, PAIR_FEATURES, DenseGraph
-from confgen.molecule import is_token, read_molecule
+from confgen.molecule import read_molecule
 
 ALANINE = "C[C@H](N)C(=O)O"
 CENTRES = (

@@ -7,8 +7,8 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem, Mol, rdMolTransforms
 
+from confgen.conformers import is_token
 from confgen.hydrogens import complete
-from confgen.molecule import is_token
 from confgen.stereo import mismatches_all
 from confgen.validity import check
 

@@ -9,9 +9,10 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.conformers import with_positions
 from confgen.embed import embed
 from confgen.hypervalent import centres, lone_pairs, mended
-from confgen.molecule import from_smiles, with_positions
+from confgen.molecule import from_smiles
 from confgen.validity import check
 
 OCTAHEDRON, BIPYRAMID = [90] * 12 + [180] * 3, [90] * 6 + [120] * 3 + [180]

@@ -10,9 +10,10 @@ from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 
 from confgen import validity
+from confgen.conformers import positions, with_positions
 from confgen.errors import MoleculeError
 from confgen.inspection import CHECKS, Candidate, Verdict, inspect
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.molecule import from_smiles
 
 Embed = Callable[..., Chem.Mol]
 

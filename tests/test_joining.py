@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
+from confgen.conformers import with_positions
 from confgen.cutting import parts
 from confgen.embed import embed
 from confgen.joining import LARGE, embed_large, joined
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.stereo import mismatches_at
 from confgen.validity import check
 

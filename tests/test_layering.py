@@ -22,6 +22,7 @@ LAYERS = {
     "complaints": 1,
     "cores": 1,
     "cluster": 1,
+    "conformers": 1,
     "crew": 1,
     "cutting": 1,
     "device": 1,

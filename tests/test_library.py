@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,8 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
 def test_it_is_summed_up_when_all_is_finished(tmp_path: Path) -> None:
     made = library(tmp_path / "lib")
     made.begin(go_on=False)
+    for number in (1, 2):
+        Path(made.path(number)).write_text("")
     made.finish(1, NONE | {"molecules": 3, "failed": 1, "conformers": 20})
     Path(made.path(1, ".failed.smi")).write_text("head\nx\n")
     assert (made.is_finished(1), made.is_finished(2), made.sum_up(2)) == (True, False, None)
@@ -81,4 +85,51 @@ def test_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
     before = identity([str(tmp_path / "a.smi"), "CCN"])
     (tmp_path / "a.smi").write_text("CCS\n")
     after = identity([str(tmp_path / "a.smi"), "CCN"])
-    assert (before[0]["bytes"], before[0] == after[0], before[1] == after[1] == {"input": "CCN"}) == (4, False, True)
+    [first, smiles], [changed, again] = before.values(), after.values()
+    assert (first["bytes"], first == changed, smiles == again == {}) == (4, False, True)
+    assert list(before) == list(after) == [f"1: {tmp_path / 'a.smi'}", "2: CCN"]
+
+
+def test_what_differs_of_a_plan_is_told_shortly(tmp_path: Path) -> None:
+    library(tmp_path / "lib", {"options": {"num_confs": 2, "seed": 1}}).begin(go_on=False)
+    with pytest.raises(OutputError, match=r"otherwise \(num_confs was 2, is 3\)"):
+        library(tmp_path / "lib", {"options": {"num_confs": 3, "seed": 1}}).begin(go_on=True)
+
+
+def test_a_shard_without_its_conformers_is_not_finished(tmp_path: Path) -> None:
+    made = library(tmp_path / "lib")
+    made.begin(go_on=False)
+    made.finish(1, NONE | {"molecules": 2, "conformers": 7})
+    assert not made.is_finished(1)
+    Path(made.path(1)).write_text("")
+    assert made.is_finished(1)
+    made.clear(1)
+    assert not made.is_finished(1)
+    assert [path.name for path in (tmp_path / "lib").iterdir()] == ["plan.json"]
+
+
+def test_the_list_of_failed_molecules_goes_when_none_fails_any_more(tmp_path: Path) -> None:
+    made = library(tmp_path / "lib")
+    made.begin(go_on=False)
+    (tmp_path / "lib" / "failed.smi").write_text("head\nx\n")
+    made.finish(1, NONE | {"molecules": 1})
+    made.sum_up(1)
+    assert not (tmp_path / "lib" / "failed.smi").exists()
+
+
+def test_what_killed_runs_left_does_no_harm_and_goes(tmp_path: Path) -> None:
+    left = tmp_path / ".confgen-0123.part"
+    left.write_text("")
+    library(tmp_path).begin(go_on=False)
+    assert left.exists()  # it may be of another run
+    os.utime(left, (0, 0))
+    library(tmp_path).begin(go_on=True)
+    assert not left.exists()
+
+
+def test_runs_that_begin_at_once_have_one_plan(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            folder = tmp_path / str(number)
+            list(pool.map(lambda _, folder=folder: library(folder).begin(go_on=True), range(8)))
+            assert [path.name for path in folder.iterdir()] == ["plan.json"]

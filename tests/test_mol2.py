@@ -10,9 +10,7 @@ from blocks import methanol_mol2
 from rdkit import Chem
 
 from confgen.errors import MoleculeError
-from confgen.molecule import (
-    from_mol2block,
-)
+from confgen.molecule import from_mol2block
 
 METHANOL_MOL2 = methanol_mol2("wood spirit")
 # SMILES, atom types and bonds, as Open Babel writes them, and charges by the number of the atom.

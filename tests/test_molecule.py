@@ -13,19 +13,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from confgen.complaints import quiet
+from confgen.conformers import fragments, is_token, label, positions
 from confgen.errors import MoleculeError
-from confgen.molecule import (
-    MAX_HEAVY_ATOMS,
-    fragments,
-    from_molblock,
-    from_smiles,
-    is_token,
-    label,
-    positions,
-    prepare,
-    prepared,
-    read_molecule,
-)
+from confgen.molecule import MAX_HEAVY_ATOMS, from_molblock, from_smiles, prepare, prepared, read_molecule
 
 METHANOL_MOL2 = methanol_mol2("wood spirit")
 

@@ -10,8 +10,9 @@ from rdkit import Chem
 
 from confgen import pairing as module
 from confgen.checkpoint import shipped_torsions
+from confgen.conformers import is_token, positions, with_positions
 from confgen.forcefields import mmff94s
-from confgen.molecule import is_token, positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.pairing import paired_starts
 from confgen.rmsd import rmsd_heavy_matrix
 

@@ -16,12 +16,13 @@ import torch
 from rdkit import Chem
 
 from confgen import checkpoint, pool
+from confgen.conformers import positions, to_binary
 from confgen.cores import available_cores
 from confgen.denoiser import Denoiser
 from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble
-from confgen.molecule import from_molblock, from_smiles, positions, read_molecule, to_binary
+from confgen.molecule import from_molblock, from_smiles, read_molecule
 from confgen.pool import FEW_CONFORMERS, choose_workers, generate_parallel, generate_serial
 from confgen.readers import Record, read_records
 from confgen.sampler import SamplerSettings

@@ -10,9 +10,10 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import Mol
 
+from confgen.conformers import positions, with_positions
 from confgen.embed import embed
 from confgen.errors import CannotStart
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.observables import EnsembleAverages, EnsembleProperties, PropertySettings, ensemble_properties
 from confgen.properties import (
     PROTOCOL,

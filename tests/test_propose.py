@@ -17,10 +17,11 @@ from torch import nn
 
 from confgen import checkpoint
 from confgen import propose as module
+from confgen.conformers import is_token
 from confgen.denoiser import Denoiser
 from confgen.embed import embed
 from confgen.errors import MoleculeError
-from confgen.molecule import is_token, read_molecule
+from confgen.molecule import read_molecule
 from confgen.propose import propose
 from confgen.sampler import SAMPLERS, SamplerSettings
 from confgen.scaffold import Core

@@ -12,8 +12,9 @@ from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 
 from confgen import references
+from confgen.conformers import positions, with_positions
 from confgen.errors import CannotStart, MoleculeError
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.molecule import from_smiles
 from confgen.references import ReferenceSettings, different, reference, stereoisomers
 from confgen.relax import Relaxed
 from confgen.rmsd import rmsd_heavy_matrix

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen.molecule import positions, read_molecule
+from confgen.conformers import positions
+from confgen.molecule import read_molecule
 from confgen.reflect import reflected
 from confgen.stereo import elements, mismatches_at
 

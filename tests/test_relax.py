@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from confgen import calculation, helpers
 from confgen.calculators import KCAL_MOL_EV, atoms_of, single_point
+from confgen.conformers import positions, with_positions
 from confgen.errors import CannotStart
 from confgen.forcefields import gfnff
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.relax import check_method, relax
 from confgen.validity import check
 

@@ -11,9 +11,10 @@ from rdkit import Chem
 
 from confgen import rounds as module
 from confgen.checkpoint import Weights
+from confgen.conformers import with_positions
 from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.relax import Relaxed
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.sampler import SamplerSettings

@@ -45,7 +45,6 @@ def test_weights_without_settings_leave_the_defaults() -> None:
         {"relax": None},
         {"relax": 42},
         {"relax": ["uff"]},
-        {"relax": EMT()},
         {"relax": EMT},
         {"keep_invalid": "no"},
         {"keep_invalid": 1},
@@ -60,6 +59,11 @@ def test_weights_without_settings_leave_the_defaults() -> None:
 def test_settings_that_make_no_sense_cannot_start(wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart, match=r"choose|give|ask|do$"):
         GenerateSettings(**wrong)
+
+
+def test_a_calculator_is_no_way_to_make_calculators() -> None:
+    with pytest.raises(CannotStart, match="relax is"):
+        GenerateSettings(relax=EMT())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import read_molecule
 from confgen.squashed import squashed
 from confgen.starts import StartSettings, starts_of
 

@@ -12,13 +12,14 @@ import pytest
 from rdkit import Chem
 
 from confgen import minima, starts
+from confgen.conformers import with_positions
 from confgen.descent import minimise
 from confgen.distinct import distinct
 from confgen.embed import embed
 from confgen.errors import CannotStart, NoStart
 from confgen.forcefields import mmff94s
 from confgen.minima import SAME_MINIMUM
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.starts import StartSettings, representative_starts, starts_of
 from confgen.torsions import BINS, TorsionLibrary, histogram, turns

@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdMolTransforms
 
-from confgen import molecule
+from confgen import conformers
 from confgen.axes import renumbered
 from confgen.descent import minimise
 from confgen.embed import embed
@@ -254,12 +254,12 @@ def test_a_relative_group_may_be_inverted_as_a_whole_only():
 @pytest.mark.parametrize("smiles", ["C/C=C/C=N/C(C)=N", "C/C=C\\C=N/C(C)=N", "C/C=C/C=N\\C(C)=N"])
 def test_open_double_bonds_take_the_side_that_a_conformer_shows(smiles: str):
     pos = embedded(smiles).GetConformer().GetPositions()
-    mol = molecule.with_positions(from_smiles("CC=CC=NC(C)=N"), pos[None])
+    mol = conformers.with_positions(from_smiles("CC=CC=NC(C)=N"), pos[None])
     either = open_double_bonds(mol)
     assert len(either) == Chem.MolToMolBlock(mol).count("  2  3\n") == 3
     show_double_bonds(mol, either, pos)
     assert mismatches(mol) == []
-    assert perceived(mol) == perceived(molecule.with_positions(from_smiles(smiles), pos[None]))
+    assert perceived(mol) == perceived(conformers.with_positions(from_smiles(smiles), pos[None]))
     assert "  2  3\n" not in Chem.MolToMolBlock(mol)
 
 
@@ -295,7 +295,7 @@ def test_a_centre_outside_its_neighbours_is_right_by_either_reading():
     """Of an aziridine fused to a bicycle: all four neighbours of the centre lie on one side of it, as in QM9."""
     mol = from_smiles("O=C1N[C@]23C=CC[C@@]12C3")
     found = np.array([pos for pos in embed(mol, range(1, 7)) if pos is not None])
-    mol = molecule.with_positions(mol, found)
+    mol = conformers.with_positions(mol, found)
     minima = [one.pos for one in minimise(mol, found, mmff94s(mol), max_steps=500, deadline=None)]
     own = [not names for names in mismatches_at(mol, np.array(minima))]
     read = [perceived(with_positions(mol, pos)) == Chem.MolToSmiles(mol) for pos in minima]

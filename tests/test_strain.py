@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import from_smiles
 from confgen.strain import STRAIN, energy_ratios, ensemble_mean
 
 

@@ -10,10 +10,11 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from confgen.conformers import positions, with_positions
 from confgen.core_checks import core_faults
 from confgen.errors import CannotStart, MoleculeError
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import positions, read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.scaffold import Core
 from confgen.template import (
     Template,

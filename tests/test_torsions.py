@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen.molecule import positions, read_molecule
+from confgen.conformers import positions
+from confgen.molecule import read_molecule
 from confgen.torsions import BINS, LEAST, TorsionLibrary, histogram, library_of, together, turns
 
 Embed = Callable[..., Chem.Mol]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen.molecule import positions, read_molecule
+from confgen.conformers import positions
+from confgen.molecule import read_molecule
 from confgen.scaffold import Core
 from confgen.torsions import BINS, TorsionLibrary, bin_of, histogram, turns
 from confgen.turning import CLASSES, rotated, turned

@@ -10,8 +10,9 @@ import pytest
 from rdkit import Chem
 
 from confgen import united as module
+from confgen.conformers import with_positions
 from confgen.embed import embed
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.stereo import elements, mismatches_at
 from confgen.united import FREEDOM, ROOM, embed_united, united
 from confgen.validity import check

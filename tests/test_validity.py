@@ -7,11 +7,12 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem, Mol, rdMolTransforms
 
+from confgen.conformers import with_positions
 from confgen.contacts import LIMITS, Limits, atom_pairs
 from confgen.descent import minimise
 from confgen.embed import embed
 from confgen.forcefields import mmff94s
-from confgen.molecule import read_molecule, with_positions
+from confgen.molecule import read_molecule
 from confgen.shapes import C_C_DOUBLE_BOND, OUT_OF_PLANE, _heights
 from confgen.validity import check
 

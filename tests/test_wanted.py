@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from confgen.molecule import from_smiles, positions, with_positions
+from confgen.conformers import positions, with_positions
+from confgen.molecule import from_smiles
 from confgen.stereo import mismatches_all, mismatches_at
 from confgen.wanted import best_form, forms, specifies, wrong_elements
 

@@ -15,10 +15,10 @@ from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import Journal, refuse_shared_files
 from confgen.cli.processes import workers_for
 from confgen.cli.progress import molecules_bar
+from confgen.conformers import label
 from confgen.device import choose_device
 from confgen.errors import MoleculeError
 from confgen.generate import Ensemble
-from confgen.molecule import label
 from confgen.options import settings_for
 from confgen.pool import Share, generate_parallel, generate_serial
 from confgen.readers import Record, read_records

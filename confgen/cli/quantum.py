@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from rdkit.Chem import Mol
 
 from confgen.calculators import require
+from confgen.conformers import positions, with_positions
 from confgen.ensembles import ConformerSet
 from confgen.matching import identity, pair_up
-from confgen.molecule import positions, with_positions
 from confgen.properties import PROTOCOL, properties_of_methods, summarise_properties
 
 

@@ -17,10 +17,10 @@ from tqdm import tqdm
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import FAILED_HEADER, failed_line, refuse_other_lists, refuse_shared_files
 from confgen.cli.progress import molecules_bar
+from confgen.conformers import to_binary
 from confgen.cores import available_cores
 from confgen.crew import shared_out
 from confgen.errors import CannotStart
-from confgen.molecule import to_binary
 from confgen.outfile import OutputFile
 from confgen.readers import Entry as InputEntry
 from confgen.readers import Record, read_entries

@@ -18,10 +18,10 @@ from confgen.cli.batch import Generation, Tally, begin, tell, written
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import Journal
 from confgen.cli.progress import molecules_bar
-from confgen.cluster import shared_on_ray
+from confgen.cluster import refuse_no_cluster, shared_on_ray
 from confgen.errors import CannotStart
 from confgen.generate import Ensemble
-from confgen.library import COUNTS, Library, Part, identity
+from confgen.library import Library, Part, identity
 from confgen.options import as_options, settings_for
 from confgen.pool import Share
 from confgen.readers import Record, read_entries
@@ -59,10 +59,14 @@ class Shard:
 
 @dataclass
 class _Pass:
-    """One pass over the input: how many shards it has, and of which shard each record on its way is."""
+    """One pass over the input.
+
+    shards:    that were met so far.     needless: whether the last of them is finished, or of another part.
+    under_way: the shard of each record on its way.
+    """
 
     shards: int = 0
-    passed_over: int = 0
+    needless: bool = False
     under_way: deque[int] = field(default_factory=deque)
 
 
@@ -75,30 +79,30 @@ def run(request: Request) -> int:
     resolve_format(f"x{ending}", None)
     library = Library(request.output, _plan(request), ending)
     entries = read_entries(request.inputs, smiles_column=request.smiles_column, name_column=request.name_column)
-    library.begin(go_on=request.resume or request.part.of > 1)
     tally, over = Tally(), _Pass()
 
     def records() -> Iterator[Record]:
         for number, entry in enumerate(entries):
             shard = number // request.shard_size + 1
-            over.shards = shard
-            if not request.part.has(shard) or library.is_finished(shard):
-                over.passed_over += 1
-                continue
-            over.under_way.append(shard)
-            yield entry()
+            if shard > over.shards:
+                over.shards = shard
+                over.needless = not request.part.has(shard) or library.is_finished(shard)
+            if not over.needless:
+                over.under_way.append(shard)
+                yield entry()
 
     with (
         rdBase.BlockLogs(),
         closing(begin(request, records(), _share(request))) as made,
         molecules_bar(quiet=request.quiet, wanted=request.progress) as bar,
     ):
+        library.begin(go_on=request.resume or request.part.of > 1)  # now that nothing else can refuse to start
         _fill(library, over, made, request, tally, bar)
     total = library.sum_up(over.shards)
     _sum_up(tally, total, over, request, time.monotonic() - began)
     if over.shards == 0:
         return NOTHING_DONE
-    known = total or {name: getattr(tally, name) for name in COUNTS}
+    known = total or library.together(number for number in range(1, over.shards + 1) if request.part.has(number))
     if known["molecules"] == known["failed"] and known["failed"]:
         return NOTHING_DONE
     return SOME_FAILED if known["failed"] else 0
@@ -106,7 +110,10 @@ def run(request: Request) -> int:
 
 def _share(request: Request) -> Share | None:
     """How molecules are shared out: to a Ray cluster, or None for processes of this machine."""
-    return None if request.ray is None else partial(shared_on_ray, address=request.ray)
+    if request.ray is None:
+        return None
+    refuse_no_cluster(request.ray)
+    return partial(shared_on_ray, address=request.ray)
 
 
 def _plan(request: Request) -> dict[str, object]:
@@ -159,6 +166,7 @@ def _fill(
 
 
 def _open(library: Library, number: int) -> Shard:
+    library.clear(number)
     with ExitStack() as stack:
         journal = Journal(library.path(number, ".failed.smi"), library.path(number, ".report.jsonl"), force=True)
         writer = Writer(library.path(number), force=True)

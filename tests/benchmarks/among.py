@@ -20,8 +20,8 @@ from peers import split_methods
 from rdkit import Chem
 from scoring import MAIN_THRESHOLD, interval
 
+from confgen.conformers import with_positions
 from confgen.errors import InputError
-from confgen.molecule import with_positions
 from confgen.rmsd import rmsd_heavy_matrix
 
 COLUMNS = ("method", "conformers", "COV-R", "AMR-R", "COV-P", "AMR-P")

@@ -39,8 +39,8 @@ from rdkit.Geometry import Point3D
 from speed import Usage, run
 from stereo import right
 
+from confgen.conformers import with_positions
 from confgen.errors import CannotStart
-from confgen.molecule import with_positions
 from confgen.validity import check
 
 HELD = 0.1  # angstrom

@@ -31,9 +31,10 @@ from hard_molecules import HARD
 from peers import split_methods
 from rdkit import Chem
 
+from confgen.conformers import with_positions
 from confgen.errors import CannotStart
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import from_smiles, with_positions
+from confgen.molecule import from_smiles
 from confgen.readers import read_records
 from confgen.validity import check
 

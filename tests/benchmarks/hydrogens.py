@@ -26,8 +26,8 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdForceFieldHelpers
 from scipy.optimize import linear_sum_assignment
 
+from confgen.conformers import is_token, positions, with_positions
 from confgen.hydrogens import complete
-from confgen.molecule import is_token, positions, with_positions
 
 # The first that matches the atom on which a hydrogen sits names its kind.
 KINDS = {

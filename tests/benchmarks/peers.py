@@ -20,8 +20,8 @@ import programs
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign
 
+from confgen.conformers import positions, with_positions
 from confgen.errors import CannotStart, MoleculeError
-from confgen.molecule import positions, with_positions
 
 NAMES = ("etkdg", "conforge", "openbabel", "openconf", "confgen")
 SEARCH, PRESET = "genetic", "ensemble"  # of Open Babel and openconf, unless others are asked for

@@ -34,9 +34,9 @@ from rdkit import Chem, rdBase
 from spoiling import KINDS, spoiled
 from tqdm import tqdm
 
+from confgen.conformers import with_positions
 from confgen.contacts import Limits
 from confgen.dataset import read_row, stereo_from_positions
-from confgen.molecule import with_positions
 from confgen.strain import STRAIN, energy_ratios, ensemble_mean
 from confgen.validity import check
 

@@ -35,9 +35,9 @@ from rdkit import Chem
 from scoring import Record, score, tables
 from tqdm import tqdm
 
+from confgen.conformers import with_positions
 from confgen.dataset import read_row, stereo_from_positions
 from confgen.errors import CannotStart, InputError
-from confgen.molecule import with_positions
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from command import markdown
 from peers import Made
 from rdkit import Chem
 
-from confgen.molecule import with_positions
+from confgen.conformers import with_positions
 from confgen.rmsd import ensemble_scores, rmsd_heavy_matrix
 from confgen.scores import statistic
 from confgen.stereo import mismatches_all

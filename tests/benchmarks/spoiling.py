@@ -9,7 +9,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 
-from confgen.molecule import with_positions
+from confgen.conformers import with_positions
 from confgen.shapes import C_C_DOUBLE_BOND
 
 Spoil = Callable[[Chem.Mol, np.random.Generator], Chem.Mol | None]  # None if a molecule does not admit it

@@ -32,11 +32,12 @@ from provenance import command_line, commit, processor
 from rdkit import Chem, rdBase
 from tqdm import tqdm
 
+from confgen.conformers import with_positions
 from confgen.drafts import Drafts, repair, sample_wrong
 from confgen.errors import MoleculeError
 from confgen.generate import Generator, load
 from confgen.isomers import enumerate_stereo
-from confgen.molecule import from_smiles, with_positions
+from confgen.molecule import from_smiles
 from confgen.options import settings_for
 
 MOST = 12  # stereo elements

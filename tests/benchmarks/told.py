@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from rdkit import Chem
 
+from confgen.conformers import positions
 from confgen.ensembles import read_ensembles
 from confgen.generate import Ensemble
-from confgen.molecule import positions
 from confgen.record_tags import kept_tags
 from confgen.version import confgen_version
 
