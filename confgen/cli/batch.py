@@ -28,8 +28,12 @@ from confgen.writer import Writer
 
 @dataclass(frozen=True)
 class Generation:
-    """How the user asked for conformers to be made; `options` by the names of `confgen.options`."""
+    """Of what and how the user asked for conformers to be made; `options` by the names of `confgen.options`."""
 
+    inputs: Sequence[str]
+    smiles_column: str | None
+    name_column: str | None
+    output: str
     weights: str
     device: str
     workers: int | None
@@ -39,21 +43,17 @@ class Generation:
     core: str | None
     quiet: bool
     verbose: bool
+    progress: bool | None
 
 
 @dataclass(frozen=True)
 class Request(Generation):
     """What the user asked for."""
 
-    inputs: Sequence[str]
-    smiles_column: str | None
-    name_column: str | None
-    output: str
     format: str | None
     force: bool
     failed: str | None
     report: str | None
-    progress: bool | None
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -33,16 +33,11 @@ from confgen.writer import Writer, resolve_format
 class Request(Generation):
     """What the user asked for."""
 
-    inputs: Sequence[str]
-    smiles_column: str | None
-    name_column: str | None
-    output: str
     format: str
     shard_size: int
     part: Part
     resume: bool
     ray: str | None
-    progress: bool | None
 
 
 @dataclass
