@@ -46,8 +46,8 @@ def generate(
     preset: Annotated[
         PresetName | None,
         typer.Option(show_default=False, rich_help_panel=ENSEMBLE,
-                     help="Options chosen together for a purpose, which `confgen generate --show` prints; others given here come "
-                     "before them."),
+                     help="Options chosen together for a purpose, which `confgen generate --show` prints; others given "
+                     "here come before them."),
     ] = None,
     show: Annotated[
         bool,
