@@ -27,6 +27,7 @@ STANDARD = {
     "[$([SX4]([O-])(=O)=O)]~[OX1]": 1.46, "[$([SX3]([O-])=O)]~[OX1]": 1.50,
     "[$([PX4](=O)([#6])([#6])[#6])]=O": 1.49, "[$([PX4](=O)[O-])]~[OX1]": 1.51,
     "[$([NX3+](=O)[O-])]~[OX1]": 1.23, "[$([CX3](=O)[O-])]~[OX1]": 1.26,
+    "[NX2]=[SX2]=[N,O]": 1.52, "O=[SX2]=N": 1.46, "O=[SX2]=O": 1.43, "[NX3;+0]-[OX1;v1;+0]": 1.28,
     "[c;!r5;!r6;!r7]:[c;r5]": 1.39,  # of porphyrins, which MMFF94s makes alternate
 }  # fmt: skip
 NEAR = 0.02  # angstrom, within which a length stays

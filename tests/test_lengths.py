@@ -20,7 +20,8 @@ def lengths(mol: Chem.Mol, pos: np.ndarray, pattern: str) -> list[float]:
     ("OB(O)c1ccccc1", "[#5]-[#8]", 1.37), ("CC1(C)OB(c2ccccc2)OC1(C)C", "[#5]-[#8]", 1.37),
     ("CC1(C)OB(c2ccccc2)OC1(C)C", "[#5]-[#6]", 1.56), ("CC(C)(C)[Si](C)(C)OCC", "[Si]-[#8]", 1.64),
     ("C[Si](C)(C)Cl", "[Si]-Cl", 2.06), ("CCS(=O)(=O)[O-]", "S~[OX1]", 1.46), ("CC(=O)[O-]", "C~[OX1]", 1.26),
-    ("C[N+](=O)[O-]", "N~[OX1]", 1.23), ("CP(C)(C)=O", "P=O", 1.49),
+    ("C[N+](=O)[O-]", "N~[OX1]", 1.23), ("CP(C)(C)=O", "P=O", 1.49), ("CN=S=O", "N=S", 1.52), ("CN=S=O", "S=O", 1.46),
+    ("CC1(C)CCCC(C)(C)N1[O]", "N-[OX1]", 1.28),
     ("C1=Cc2cc3ccc(cc4nc(cc5ccc(cc1n2)[nH]5)C=C4)[nH]3", "[c;!r5]:[c;r5]", 1.39),
 ])  # fmt: skip
 def test_bonds_come_to_their_lengths_and_others_stay(smiles: str, pattern: str, length: float) -> None:
