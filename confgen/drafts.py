@@ -55,8 +55,13 @@ class Drafts:
         return [k for k, names in enumerate(self.failed) if names]
 
     def take_better(self, own: Sequence[int], mol: Chem.Mol, pos: np.ndarray, turned: bool = False) -> None:
-        """Puts new positions (k, N, 3) in the place of those of some conformers where they fail fewer checks."""
+        """Puts new positions (k, N, 3) in the place of those of some conformers where they fail fewer checks.
+
+        Those that there was no time for, nan, are none.
+        """
         for k, new, fails in zip(own, pos, check(with_positions(mol, pos)), strict=True):
+            if np.isnan(new).all(axis=-1).any():
+                continue
             if self.failed[k] == ["missing"] or len(fails) < len(self.failed[k]):
                 self.pos[k], self.failed[k] = new, fails
                 (self.turned.add if turned else self.turned.discard)(k)

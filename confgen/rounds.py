@@ -177,8 +177,9 @@ def _sampled(task: Task, count: int, deadline: float | None, some_are_ready: boo
 def _take_in(ready: Ready, drafts: Drafts, task: Task, deadline: float | None, account: Account) -> None:
     """Adds the drafts that are valid, relaxed and with energies if that is asked for, to those that are ready."""
     wrong = set() if task.settings.keep_invalid else set(drafts.wrong())
-    account.invalid += len(wrong)
-    account.reasons |= {name for k in wrong for name in drafts.failed[k]}
+    made = [k for k in wrong if drafts.failed[k] != ["missing"]]  # for the others there was no time
+    account.invalid += len(made)
+    account.reasons |= {name for k in made for name in drafts.failed[k]}
     for isomer, core, own in _alike(drafts, task.isomers, task.cores):
         sound = [k for k in own if k not in wrong]
         if not sound:

@@ -98,7 +98,9 @@ def propose_whole(
         if (large or (relaxed and _is_inorganic(part))) and not settings.keep_invalid:
             finished = eased(part, finished, deadline, among(core, own), settings.dielectric)
         if settings.start.start != "input" and core is None:
-            finished = unfolded(part, mended(part, corrected(part, finished)))
+            finished = mended(part, corrected(part, finished))
+        if core is None:
+            finished = unfolded(part, finished)
         whole_part = np.full((len(seeds), part.GetNumAtoms(), 3), np.nan)
         whole_part[there] = finished
         parts.append(whole_part)

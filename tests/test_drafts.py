@@ -266,6 +266,16 @@ def test_minima_with_large_rings_start_from_twice_the_level(
     assert levels == [times * chosen.start.sigma]
 
 
+def test_what_there_was_no_time_for_stays_missing() -> None:
+    mol = read_molecule("CCO")
+    made = blank(mol, 2)
+    pos = np.array(starts.embedded(mol, [1, 2], None, relaxed=True))
+    pos[1] = np.nan
+    made.take_better([0, 1], mol, pos)
+    assert made.failed == [[], ["missing"]]
+    assert np.isfinite(made.pos).all()
+
+
 @pytest.mark.parametrize(("atoms", "anew"), [(1000, [1, 0, 1]), (1, [1, 0, 0])])
 def test_what_fails_is_tried_again_from_where_it_started_and_then_anew_if_it_is_not_large(
     atoms: int, anew: list[int], monkeypatch: pytest.MonkeyPatch

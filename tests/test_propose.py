@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -189,6 +190,22 @@ def test_a_deadline_that_is_past_is_a_molecule_error(denoiser: Denoiser) -> None
     with pytest.raises(MoleculeError, match=r"mols\.smi:7.*--timeout") as error:
         sampled(mol, SEEDS, denoiser, settings(), HARMONIC, deadline=time.monotonic() - 1)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_done_before_the_deadline_is_kept(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    mol, true_sample = read_molecule(ALANINE), module._sample
+    whole = propose(mol, SEEDS, denoiser, settings(), HARMONIC, batch_size=2)
+
+    def slow(*arguments: Any) -> np.ndarray:
+        done = true_sample(*arguments)
+        monkeypatch.setattr(time, "monotonic", lambda: math.inf)
+        return done
+
+    monkeypatch.setattr(module, "_sample", slow)
+    late = propose(mol, SEEDS, denoiser, settings(), HARMONIC, batch_size=2, deadline=time.monotonic() + 1000)
+    done = np.isfinite(late).all(axis=(1, 2))
+    assert 0 < done.sum() < len(SEEDS)
+    np.testing.assert_array_equal(late[done], whole[done])
 
 
 def test_a_deadline_to_come_is_no_hindrance(denoiser: Denoiser) -> None:
