@@ -7,25 +7,16 @@ import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from confgen.crew import Begin, Lost
+from confgen.crew import WINDOW_PER_WORKER, Begin, Job, Lost
 from confgen.errors import CannotStart, ConfgenError
 from confgen.optional import imported
 
-WINDOW_PER_WORKER = 8  # jobs read ahead, and answers that wait for a slow job before them
 CONNECT_S = 5.0
 LOCAL = "local"  # in the place of an address: a cluster of this machine alone
 
 About = TypeVar("About")
-
-
-@dataclass
-class _Job(Generic[About]):
-    about: About
-    answer: Any = None
-    done: bool = False
 
 
 class Worker:
@@ -77,9 +68,9 @@ def _answers(
 ) -> Iterator[tuple[About, Any]]:
     """The answers of as many workers as `start` is to start; another takes the place of one that dies."""
     source = iter(jobs)
-    pending: deque[_Job[About]] = deque()
+    pending: deque[Job[About]] = deque()
     idle: list[Any] = []
-    busy: dict[Any, tuple[Any, _Job[About] | None]] = {}  # by what they are to answer; one that begins has no job
+    busy: dict[Any, tuple[Any, Job[About] | None]] = {}  # by what they are to answer; one that begins has no job
     for worker in [start() for _ in range(count)]:
         busy[worker.ready.remote()] = (worker, None)
     more = True
@@ -89,7 +80,7 @@ def _answers(
             more = following is not None
             if following is not None:
                 about, payload = following
-                pending.append(_Job(about, done=payload is None))
+                pending.append(Job(about, done=payload is None))
                 if payload is not None:
                     worker = idle.pop()
                     busy[worker.answer.remote(payload)] = (worker, pending[-1])
@@ -98,17 +89,26 @@ def _answers(
             yield job.about, job.answer
         for reference in ray.wait(list(busy), num_returns=1)[0] if busy and (pending or not idle) else []:
             worker, own = busy.pop(reference)
-            try:
-                answer = ray.get(reference)
-            except ray.exceptions.RayActorError:
-                answer, worker = Lost(-signal.SIGKILL), start()
-                busy[worker.ready.remote()] = (worker, None)
-            else:
+            answer, alive = _received(ray, reference)
+            if alive:
                 idle.append(worker)
+            elif own is None:  # another would end likewise
+                raise CannotStart("--ray: a worker ended as it began; see Ray's log")
+            else:
+                worker = start()
+                busy[worker.ready.remote()] = (worker, None)
             if own is not None:
                 own.answer, own.done = answer, True
             elif isinstance(answer, ConfgenError):
                 raise answer
+
+
+def _received(ray: Any, reference: Any) -> tuple[Any, bool]:
+    """The answer, or `Lost`, and whether the worker lives."""
+    try:
+        return ray.get(reference), True
+    except ray.exceptions.RayActorError:
+        return Lost(-signal.SIGKILL), False
 
 
 def refuse_no_cluster(address: str) -> None:

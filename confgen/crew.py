@@ -58,7 +58,7 @@ def shared_out(
     """
     source = iter(jobs)
     crew: list[_Worker] = []
-    pending: deque[_Job[About]] = deque()
+    pending: deque[Job[About]] = deque()
     try:
         more = True
         while more or pending:
@@ -77,7 +77,7 @@ def shared_out(
 
 
 @dataclass
-class _Job(Generic[About]):
+class Job(Generic[About]):
     """One job on its way."""
 
     about: About
@@ -91,13 +91,13 @@ class _Worker:
 
     process: SpawnProcess
     pipe: Connection
-    job: _Job[Any] | None = None
+    job: Job[Any] | None = None
     ready: bool = False
     since: float | None = None
 
 
 def _hand_out(
-    jobs: Iterator[tuple[About, Any]], pending: deque[_Job[About]], crew: list[_Worker], most: int, begin: Begin
+    jobs: Iterator[tuple[About, Any]], pending: deque[Job[About]], crew: list[_Worker], most: int, begin: Begin
 ) -> bool:
     """Reads jobs for all who are idle, and says whether there may be more; processes start as there is work."""
     idle = [worker for worker in crew if worker.job is None]
@@ -106,7 +106,7 @@ def _hand_out(
         if following is None:
             return False
         about, payload = following
-        pending.append(_Job(about, done=payload is None))
+        pending.append(Job(about, done=payload is None))
         if payload is None:
             continue
         worker = idle.pop() if idle else _start(crew, begin)
