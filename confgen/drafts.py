@@ -17,7 +17,7 @@ from confgen.joining import LARGE as JOINED
 from confgen.minima import Covering, eased
 from confgen.reflect import reflected
 from confgen.scaffold import Core
-from confgen.settings import GenerateSettings
+from confgen.settings import GenerateSettings, default_settings
 from confgen.starts import StartSettings
 from confgen.stereo import mismatches_at
 from confgen.validity import check
@@ -29,6 +29,7 @@ COOLING = 4.0  # by which the noise level that a start from coordinates is taken
 SMOOTHING = StartSettings(sigma=1.0, noise=0.0)
 SMOOTHING_STEPS = 5
 TURNED = -1000  # plus the attempt, in its place, so that these seeds are no others'
+MISSING = ["missing"]  # in the place of failed checks: not made
 CORE_REPAIRS = 5  # embeddings with a core held that are tried for a conformer
 
 Reserves = dict[tuple[int, int], list[list[Covering]]]  # by number of the isomer and of its core; of each fragment
@@ -38,7 +39,7 @@ Reserves = dict[tuple[int, int], list[list[Covering]]]  # by number of the isome
 class Drafts:
     """K conformers: positions (K, N, 3), the names of the checks that each fails, and where each comes from.
 
-    startless: isomers for which distance geometry has found no coordinates.
+    startless: isomers for which distance geometry has found no coordinates, in this round or in an earlier one.
     turned:    conformers that are the network's after part of them was turned (see `confgen.reflect`).
     starts:    where each was sampled from last, (N, 3), its fragments anyhow; None for the prior.
     """
@@ -50,9 +51,19 @@ class Drafts:
     turned: set[int] = field(default_factory=set)
     starts: dict[int, np.ndarray | None] = field(default_factory=dict)
 
+    @classmethod
+    def blank(cls, mol: Chem.Mol, count: int, startless: set[int] | None = None) -> Drafts:
+        """So many that are still to be made."""
+        failed = [list(MISSING) for _ in range(count)]
+        return cls(np.zeros((count, mol.GetNumAtoms(), 3)), failed, ["network"] * count, startless or set())
+
     def wrong(self) -> list[int]:
-        """Which of them fail a check."""
+        """Which of them fail a check, or are not made."""
         return [k for k, names in enumerate(self.failed) if names]
+
+    def missing(self, k: int) -> bool:
+        """Whether there was no time to make one, or no way to."""
+        return self.failed[k] == MISSING
 
     def take_better(self, own: Sequence[int], mol: Chem.Mol, pos: np.ndarray, turned: bool = False) -> None:
         """Puts new positions (k, N, 3) in the place of those of some conformers where they fail fewer checks.
@@ -62,7 +73,7 @@ class Drafts:
         for k, new, fails in zip(own, pos, check(with_positions(mol, pos)), strict=True):
             if np.isnan(new).all(axis=-1).any():
                 continue
-            if self.failed[k] == ["missing"] or len(fails) < len(self.failed[k]):
+            if self.missing(k) or len(fails) < len(self.failed[k]):
                 self.pos[k], self.failed[k] = new, fails
                 (self.turned.add if turned else self.turned.discard)(k)
 
@@ -82,8 +93,8 @@ def sample_wrong(
     cores: those of each isomer, over which its conformers are spread in turn; none if nothing is held.
     reserves: starts of earlier proposals that are left, taken first; those that this leaves are added.
     Each attempt from known coordinates takes them to be at a lower noise level, and so stays closer to them: the second
-    to where the first started, further ones to other starts. An isomer that distance geometry cannot embed is sampled
-    once, from the prior: it would fail as slowly again.
+    to where the first started, further ones to other starts. What distance geometry cannot embed is sampled from the
+    prior, in the steps that this takes; an isomer of which it can embed none once, for it would fail as slowly again.
     Proposals of the wrong stereochemistry are turned where that can be done, and smoothed; not those with a core, nor
     those from the input's own coordinates, which are to stay as they are. Of 60 molecules with stereo elements, 232 of
     300 conformers from the prior are valid after the first attempt so and 283 after the last, without it 185 and 269,
@@ -92,26 +103,33 @@ def sample_wrong(
     """
     pool = settings.start.pool if attempt == 0 else 1
     cooler = replace(settings.start, sigma=settings.start.sigma / COOLING**attempt, pool=pool)
-    from_prior = StartSettings()
+    from_prior = _from_prior(settings, weights)
     wrong = drafts.wrong()
     reserves = {} if reserves is None else reserves
     for first, isomer in enumerate(isomers):
         for number, core in enumerate(cores[first] if cores else [None]):
             own = [k for k in wrong if k % len(isomers) == first and core_of(k, cores) is core]
-            if not own or (first in drafts.startless and all(drafts.failed[k] != ["missing"] for k in own)):
+            if not own or (first in drafts.startless and not any(drafts.missing(k) for k in own)):
                 continue
             seeds = [conformer_seed(settings.seed, k, attempt) for k in own]
-            started = _started(settings, from_prior if first in drafts.startless else cooler)
+            started = from_prior if first in drafts.startless else _started(settings, cooler)
             reserve = reserves.setdefault((first, number), [[] for _ in fragments(isomer)])
             begun = _again(drafts, own, isomer, attempt)
             try:
                 begun = begun or start_whole(isomer, seeds, weights, started, deadline, core, reserve)
             except NoStart:
                 drafts.startless.add(first)
-                started = _started(settings, from_prior)
                 begun = [None] * len(own)
             drafts.starts.update(zip(own, begun, strict=True))
-            proposed = propose_whole(isomer, seeds, weights, started, deadline, core, begun)
+            proposed = np.full((len(own), isomer.GetNumAtoms(), 3), np.nan)
+            for chosen, rows in (
+                (started, [row for row, pos in enumerate(begun) if pos is not None]),
+                (from_prior, [row for row, pos in enumerate(begun) if pos is None]),
+            ):
+                if rows:
+                    known = [begun[row] for row in rows]
+                    own_seeds = [seeds[row] for row in rows]
+                    proposed[rows] = propose_whole(isomer, own_seeds, weights, chosen, deadline, core, known)
             drafts.take_better(own, isomer, proposed)
             if core is None and not settings.keep_invalid and settings.start.start != "input":
                 _turn_wrong(drafts, own, isomer, proposed, weights, settings, attempt, deadline)
@@ -133,6 +151,14 @@ def _started(settings: GenerateSettings, start: StartSettings) -> GenerateSettin
     """The settings with another start; without their dielectric constant if it was for minima to start from alone."""
     needless = settings.relax == "none" and start.start != "mmff94s" and not settings.needs_energies
     return replace(settings, start=start, dielectric=None if needless else settings.dielectric)
+
+
+def _from_prior(settings: GenerateSettings, weights: Weights) -> GenerateSettings:
+    """The settings to sample from the prior with: what takes one step from coordinates takes many from there."""
+    if settings.start.start == "harmonic":
+        return settings
+    sampler = default_settings(weights.sampling, "harmonic").sampler
+    return _started(replace(settings, sampler=sampler), StartSettings())
 
 
 def _turn_wrong(

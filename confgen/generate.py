@@ -174,8 +174,9 @@ def _generate(blank: Ensemble, isomers: Sequence[Chem.Mol], weights: Weights, se
     ready, account = make(Task(mol, isomers, cores, weights, settings), count)
     if not len(ready.pos):
         reasons = ", ".join(sorted(account.reasons))
+        ended = ", and --timeout ended the search" if account.out_of_time else ""
         raise MoleculeError(
-            f"{label(mol)}: no valid conformer in {account.made} ({reasons} failed); --keep-invalid writes them"
+            f"{label(mol)}: no valid conformer in {account.made} ({reasons} failed){ended}; --keep-invalid writes them"
         )
     energies = np.array(ready.energies_kcal_mol)
     known = bool(np.isfinite(energies).any())

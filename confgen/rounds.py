@@ -94,13 +94,14 @@ def make(task: Task, count: int) -> tuple[Ready, Account]:
     ready, account = Ready(np.zeros((0, task.mol.GetNumAtoms(), 3))), Account()
     wanted = math.ceil(count * settings.oversample)
     reserves: Reserves = {}
+    startless: set[int] = set()
     for number in range(1 if settings.keep_invalid else MAX_ROUNDS):
         found = len(account.choice.kept)
         with _timed(ready, "sampling"), blas_threads(1):  # small matrices: a tenth of the time, on two cores
-            drafts = _sampled(
-                replace(task, settings=_of_round(settings, number)), wanted, deadline, bool(found), reserves
-            )
-        account.made += wanted
+            drafts = Drafts.blank(task.mol, wanted, startless)
+            of_round = replace(task, settings=_of_round(settings, number))
+            _sample(drafts, of_round, deadline, bool(found), reserves)
+        startless = drafts.startless
         account.out_of_time = deadline is not None and time.monotonic() > deadline
         with _timed(ready, "relaxation"):
             _take_in(ready, drafts, task, deadline, account)
@@ -146,42 +147,43 @@ def _of_round(settings: GenerateSettings, number: int) -> GenerateSettings:
     return replace(later, start=start, relax="none", dielectric=other_medium(settings.dielectric))
 
 
-def _sampled(task: Task, count: int, deadline: float | None, some_are_ready: bool, reserves: Reserves) -> Drafts:
-    """Drafts of so many conformers: sampled, checked, the wrong ones sampled again, then made by ETKDG.
+def _sample(drafts: Drafts, task: Task, deadline: float | None, some_are_ready: bool, reserves: Reserves) -> None:
+    """Makes the drafts: sampled, checked, the wrong ones sampled again, then made by ETKDG.
 
     Raises MoleculeError if time runs out, or nothing can be made, before there is one conformer.
     """
     mol, isomers, cores, settings = task.mol, task.isomers, task.cores, task.settings
-    drafts = Drafts(np.zeros((count, mol.GetNumAtoms(), 3)), [["missing"] for _ in range(count)], ["network"] * count)
+    count = len(drafts.failed)
     for attempt in range(settings.attempts + 1):
         try:
             sample_wrong(drafts, isomers, task.weights, settings, attempt, deadline, cores, reserves)
         except MoleculeError:  # out of time: what earlier attempts and rounds made stays
-            if not some_are_ready and all(names == ["missing"] for names in drafts.failed):
+            if not some_are_ready and all(drafts.missing(k) for k in range(count)):
                 raise
             break
         if settings.keep_invalid or not drafts.wrong():
             break
     if settings.keep_invalid:
-        return drafts
+        return
     repair(drafts, isomers, settings, deadline, cores)
     if not some_are_ready and len(drafts.wrong()) == count and len(drafts.startless) == len(isomers):
-        failed = ", ".join(sorted({name for names in drafts.failed for name in names}))
+        made = [names for k, names in enumerate(drafts.failed) if not drafts.missing(k)]
+        failed = ", ".join(sorted({name for names in made for name in names}))
         raise MoleculeError(
-            f"{label(mol)}: {no_coordinates(isomers[0])}, and all {count} of the network fail {failed}; "
+            f"{label(mol)}: {no_coordinates(isomers[0])}, and all {len(made)} of the network fail {failed}; "
             "check the input, or pass --keep-invalid to write them"
         )
-    return drafts
 
 
 def _take_in(ready: Ready, drafts: Drafts, task: Task, deadline: float | None, account: Account) -> None:
     """Adds the drafts that are valid, relaxed and with energies if that is asked for, to those that are ready."""
-    wrong = set() if task.settings.keep_invalid else set(drafts.wrong())
-    made = [k for k in wrong if drafts.failed[k] != ["missing"]]  # for the others there was no time
-    account.invalid += len(made)
-    account.reasons |= {name for k in made for name in drafts.failed[k]}
+    made = {k for k in range(len(drafts.failed)) if not drafts.missing(k)}  # for the others there was no time
+    wrong = set() if task.settings.keep_invalid else made.intersection(drafts.wrong())
+    account.made += len(made)
+    account.invalid += len(wrong)
+    account.reasons |= {name for k in wrong for name in drafts.failed[k]}
     for isomer, core, own in _alike(drafts, task.isomers, task.cores):
-        sound = [k for k in own if k not in wrong]
+        sound = [k for k in own if k in made - wrong]
         if not sound:
             continue
         mol = with_positions(isomer, drafts.pos[sound])
@@ -225,9 +227,16 @@ def _alike(
 
 
 def _chosen(mol: Chem.Mol, ready: Ready, count: int, settings: GenerateSettings) -> Choice:
-    """Which conformers make the ensemble; all of them, as they come, if nothing is asked of them."""
+    """Which conformers make the ensemble; all of them, as they come, if nothing is asked of them.
+
+    Without an energy of any they are chosen as if none had been asked for, and a note says so.
+    """
     energies = np.array(ready.energies_kcal_mol)
     known = bool(np.isfinite(energies).any())
+    if settings.needs_energies and not known and len(ready.pos):
+        settings = replace(settings, ewindow=None, select="diverse")
+        note = f"{label(mol)}: no energy could be had of any conformer; chosen without --ewindow and --select energy"
+        ready.notes += [note] * (note not in ready.notes)
     if not settings.rms and not known and len(ready.pos) <= count:
         return Choice(list(range(len(ready.pos))), 0, 0)
     return choose(

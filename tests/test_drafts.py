@@ -20,6 +20,7 @@ from confgen.errors import MoleculeError
 from confgen.forcefields import mmff94s
 from confgen.molecule import read_molecule
 from confgen.rmsd import rmsd_heavy_matrix
+from confgen.rounds import Task, make
 from confgen.scaffold import Core, deviation
 from confgen.settings import GenerateSettings, default_settings
 from confgen.starts import StartSettings, with_input_stereo
@@ -51,8 +52,7 @@ def cores_of(mol: Chem.Mol, template: Template) -> list[Core]:
 
 
 def blank(mol: Chem.Mol, num_confs: int) -> Drafts:
-    pos = np.zeros((num_confs, mol.GetNumAtoms(), 3))
-    return Drafts(pos, [["missing"] for _ in range(num_confs)], ["network"] * num_confs)
+    return Drafts.blank(mol, num_confs)
 
 
 def sampled(mol: Chem.Mol, chosen: GenerateSettings, cores: Sequence[Core] = ()) -> Drafts:
@@ -237,13 +237,39 @@ def test_repairs_are_relaxed_where_sampling_starts_from_minima(start: str, expec
 def test_what_cannot_be_embedded_is_sampled_from_noise_whatever_its_minima_were_to_be_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mol = read_molecule("CCO")
-    made = blank(mol, 2)
+    mol = read_molecule("CC(=O)Nc1ccc(O)cc1")
+    made = blank(mol, 4)
     monkeypatch.setattr(starts, "embedded", lambda _, seeds, *__, **___: [None] * len(seeds))
-    sample_wrong(made, [mol], shipped(), replace(settings(2, "mmff94s"), dielectric=80.0), 0, None)
+    usual = default_settings(shipped().sampling)
+    sample_wrong(made, [mol], shipped(), replace(usual, num_confs=4, dielectric=80.0), 0, None)
     assert made.startless == {0}
-    assert np.isfinite(made.pos).all()
-    assert all(names != ["missing"] for names in made.failed)
+    assert made.failed == [[]] * 4  # in as many steps as noise takes: in one, all would fail
+
+
+def test_single_conformers_that_cannot_be_embedded_are_sampled_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    mol = read_molecule("CC(=O)Nc1ccc(O)cc1")
+    [pos] = starts.embedded(mol, [5], None, relaxed=True)
+    monkeypatch.setattr(drafts, "start_whole", lambda _, seeds, *__: [pos] + [None] * (len(seeds) - 1))
+    made = blank(mol, 3)
+    sample_wrong(made, [mol], shipped(), replace(default_settings(shipped().sampling), num_confs=3), 0, None)
+    assert not made.startless
+    assert made.failed == [[]] * 3
+
+
+def test_what_cannot_be_embedded_in_one_round_is_not_tried_again_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    mol = read_molecule("CCO")
+    tried = []
+
+    def embedded(_: Chem.Mol, seeds: Sequence[int], *__: Any, **___: Any) -> list[None]:
+        tried.append(len(seeds))
+        return [None] * len(seeds)
+
+    monkeypatch.setattr(starts, "embedded", embedded)
+    monkeypatch.setattr(drafts, "embed_whole", lambda *_: None)
+    chosen = replace(default_settings(shipped().sampling), num_confs=6)
+    ready, _ = make(Task(mol, [mol], [], shipped(), chosen), 6)  # one shape: all rounds are gone through
+    assert len(ready.pos)
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize(("smiles", "start", "times"), [

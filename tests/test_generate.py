@@ -356,6 +356,30 @@ def test_a_timeout_keeps_the_conformers_that_are_ready(
     assert ensemble.mol.GetNumConformers() == 3
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_conformers_that_there_was_no_time_for_are_neither_written_nor_counted(
+    keep: bool, good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_propose = drafts.propose_whole
+
+    def first_only(*args: Any) -> np.ndarray:
+        pos = true_propose(*args)
+        pos[1:] = np.nan
+        time.sleep(0.3)
+        return pos
+
+    monkeypatch.setattr(drafts, "propose_whole", first_only)
+    monkeypatch.setattr(drafts, "check", lambda mol: [["clash"]] * mol.GetNumConformers())
+    [ensemble] = good(ALANINE).generate_many([read_molecule(ALANINE)], timeout_s=0.2, keep_invalid=keep)
+    if keep:
+        assert ensemble.mol is not None
+        assert ensemble.checks == [["clash"]]
+        assert ensemble.mol.GetNumConformers() == 1
+        assert "--timeout ended the search" in ensemble.notes[0]
+    else:
+        assert "no valid conformer in 1 (clash failed), and --timeout ended the search" in str(ensemble.error)
+
+
 def test_an_etkdg_start_works_as_well(good: Callable[..., Generator]) -> None:
     made = good(ALANINE)
     settings = default_settings({"start": "etkdg", "start_sigma": 0.3, "sampler": "heun", "num_steps": 3})

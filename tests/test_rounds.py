@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from confgen import rounds as module
 from confgen.checkpoint import Weights
-from confgen.conformers import with_positions
+from confgen.conformers import positions, with_positions
 from confgen.generate import Ensemble, Generator
 from confgen.isomers import enumerate_stereo
 from confgen.molecule import read_molecule
@@ -213,3 +213,18 @@ def test_a_further_round_searches_another_medium_from_all_that_it_embeds(
     generator.generate(read_molecule(ALANINE), **options)
     generator.generate(read_molecule(ALANINE), **options, dielectric=80.0, relax="gfn2")
     assert rounds == [(None, 3), (80.0, 1), (80.0, 3), (None, 1)]
+
+
+@pytest.mark.parametrize("changes", [{"ewindow": 5.0}, {"select": "energy"}])
+def test_where_no_energy_can_be_had_conformers_are_chosen_without_and_a_note_says_so(
+    changes: dict[str, Any], good: Callable[..., Generator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def relax(mol: Chem.Mol, *_: Any, **__: Any) -> Relaxed:
+        count = mol.GetNumConformers()
+        return Relaxed(positions(mol), np.full(count, np.nan), ["failed"] * count, [[] for _ in range(count)], [])
+
+    monkeypatch.setattr(module, "relax", relax)
+    ensemble = good(ESTER).generate(read_molecule(ESTER), **changes)
+    assert made(ensemble).GetNumConformers() > 0
+    assert ensemble.energies is None
+    assert "without --ewindow and --select energy" in ensemble.notes[0]

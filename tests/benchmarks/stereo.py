@@ -24,7 +24,6 @@ from typing import Annotated
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries that read it when they are loaded
 
 import jsonl
-import numpy as np
 import pyarrow.parquet as pq
 import typer
 from command import Weights, errors_told, markdown
@@ -182,8 +181,7 @@ def right(mol: Chem.Mol) -> int:
 
 def drafts_of(mol: Chem.Mol, count: int, generator: Generator) -> Drafts:
     """Conformers made as `confgen generate` makes them, with an account of how."""
-    pos = np.zeros((count, mol.GetNumAtoms(), 3))
-    made = Drafts(pos, [["missing"] for _ in range(count)], ["network"] * count)
+    made = Drafts.blank(mol, count)
     for attempt in range(generator.settings.attempts + 1):
         sample_wrong(made, [mol], generator.weights, generator.settings, attempt, None)
     repair(made, [mol], generator.settings, None)
