@@ -66,11 +66,16 @@ def shared_on_ray(
 def _answers(
     ray: Any, jobs: Iterable[tuple[About, Any]], start: Callable[[], Any], count: int
 ) -> Iterator[tuple[About, Any]]:
-    """The answers of as many workers as `start` is to start; another takes the place of one that dies."""
+    """The answers of as many workers as `start` is to start; another takes the place of one that dies.
+
+    Not so where as many as there are to be have died in a row as they began: the others go on without.
+    Raises: CannotStart if so none is left.
+    """
     source = iter(jobs)
     pending: deque[Job[About]] = deque()
     idle: list[Any] = []
     busy: dict[Any, tuple[Any, Job[About] | None]] = {}  # by what they are to answer; one that begins has no job
+    stillborn = 0
     for worker in [start() for _ in range(count)]:
         busy[worker.ready.remote()] = (worker, None)
     more = True
@@ -92,11 +97,13 @@ def _answers(
             answer, alive = _received(ray, reference)
             if alive:
                 idle.append(worker)
-            elif own is None:  # another would end likewise
-                raise CannotStart("--ray: a worker ended as it began; see Ray's log")
-            else:
+            if own is None:
+                stillborn = 0 if alive else stillborn + 1
+            if not alive and stillborn < count:
                 worker = start()
                 busy[worker.ready.remote()] = (worker, None)
+            elif not idle and not busy:
+                raise CannotStart("--ray: workers end as they begin; see Ray's log")
             if own is not None:
                 own.answer, own.done = answer, True
             elif isinstance(answer, ConfgenError):
@@ -107,7 +114,9 @@ def _received(ray: Any, reference: Any) -> tuple[Any, bool]:
     """The answer, or `Lost`, and whether the worker lives."""
     try:
         return ray.get(reference), True
-    except ray.exceptions.RayActorError:
+    except ray.exceptions.RayTaskError:  # an exception of our own code
+        raise
+    except ray.exceptions.RayError:  # killed, out of memory, its machine gone
         return Lost(-signal.SIGKILL), False
 
 

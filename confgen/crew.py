@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -121,7 +122,7 @@ def _start(crew: list[_Worker], begin: Begin) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, begin), daemon=True)
-    with _interrupts_ignored(), single_threaded():
+    with _signals_kept(), single_threaded():
         process.start()
     theirs.close()  # or the end of the process would not close the pipe
     crew.append(_Worker(process, ours))
@@ -169,13 +170,23 @@ def _end(worker: _Worker) -> None:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """A process started here ignores Ctrl-C, from its first moment on: ending the workers is up to the parent."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _signals_kept() -> Iterator[None]:
+    """A process started here ignores Ctrl-C, from its first moment on: ending the workers is up to the parent.
+
+    Only the main thread may say so; for the others the process does as it begins. What is blocked stays blocked: the
+    resource tracker that comes with the first process would let SIGINT and SIGTERM through in this thread.
+    """
+    handled = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if handled else None
+    masks = hasattr(signal, "pthread_sigmask")  # Windows has none
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if masks else None
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if handled:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ Several runs may work on one folder, on as many machines: each has a part of the
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -23,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from confgen.errors import CannotStart, OutputError
+from confgen.locks import is_abandoned
 from confgen.outfile import OutputFile
 from confgen.unfinished import difference
 
 PLAN, SUMMARY, FAILED = "plan.json", "summary.json", "failed.smi"
 BESIDE = (".failed.smi", ".report.jsonl")  # endings of the other files of a shard
-ABANDONED_S = 3600.0  # after which what is not finished is of a run that was killed
+ABANDONED_S = 60.0  # younger files may be of a run that is about to lock them
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # on drives without hard links
 COUNTS = ("molecules", "failed", "conformers", "etkdg", "invalid")
 
 
@@ -78,7 +81,7 @@ class Library:
                 return
             for path in filter(_is_temporary, self.folder.iterdir()):
                 with contextlib.suppress(FileNotFoundError):  # another run is done with it
-                    if time.time() - path.stat().st_mtime > ABANDONED_S:
+                    if time.time() - path.stat().st_mtime > ABANDONED_S and is_abandoned(path):
                         path.unlink()
             if not go_on and any(self.folder.glob("shard-*")):
                 raise OutputError(f"{self.folder}: is there already; pass --resume to go on, or name a new folder")
@@ -89,9 +92,16 @@ class Library:
     def _is_first(self, plan: Path) -> bool:
         """Writes the plan, whole, unless there is one: of runs that begin at once only one does."""
         temporary = self.folder / f".confgen-{secrets.token_hex(6)}.part"
+        text = json.dumps(self._plan, indent=1) + "\n"
         try:
-            temporary.write_text(json.dumps(self._plan, indent=1) + "\n")
-            os.link(temporary, plan)
+            temporary.write_text(text)
+            try:
+                os.link(temporary, plan)
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                with plan.open("x") as file:
+                    file.write(text)
         except FileExistsError:
             return False
         finally:
@@ -121,7 +131,8 @@ class Library:
 
     def counts(self, shard: int) -> dict[str, int]:
         """Those of COUNTS of a finished shard."""
-        found = _read(Path(self.path(shard, ".json")))
+        with _errors(self.folder):
+            found = _read(Path(self.path(shard, ".json")))
         return {name: int(found.get(name, 0)) for name in COUNTS}
 
     def together(self, shards: Iterable[int]) -> dict[str, int]:

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from confgen.errors import OutputError
+from confgen.locks import lock
 
 COMPRESSION_LEVEL = 6  # 9 takes four times as long on SD text and saves 1%
 
 
 class OutputFile:
     """A file written under a temporary name in the same folder, and renamed when all of it is on the disk.
+
+    Until then it is locked, so that what a killed run has left can be told from it (`locks.is_abandoned`).
 
     `-` is standard output; that, pipes and devices such as /dev/null are written directly, for they cannot be renamed
     over. A link is followed: the file it points to is replaced, not the link. End with `discard`, whatever happened:
@@ -102,6 +105,7 @@ class OutputFile:
         temporary = self._target.with_name(f".confgen-{secrets.token_hex(6)}.part")
         stream = temporary.open("xb")
         self._temporary = temporary
+        lock(stream)
         return stream
 
     def _finish_stream(self) -> None:

@@ -16,12 +16,9 @@ Cost: see `observables`; the protocol's 3,200 generated conformers take hours.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -31,7 +28,7 @@ from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from confgen.calculators import require
 from confgen.conformers import from_binary, positions, to_binary, with_positions
-from confgen.errors import ConfgenError
+from confgen.crew import Lost, shared_out
 from confgen.observables import (
     QUANTITIES,
     EnsembleAverages,
@@ -97,14 +94,14 @@ def properties_of_methods(
 
     References are computed once for all methods. A molecule that cannot be computed has an `error` and ends nothing.
     Several workers are processes of their own ("spawn") and give the same results.
-    Raises: CannotStart, at once, if tblite is missing or the method unknown; ConfgenError if a worker is killed.
+    Raises: CannotStart, at once, if tblite is missing or the method unknown.
     """
     require(settings.method)
     jobs = [
         (name, [mol and to_binary(mol) for mol in generated], to_binary(reference), settings)
         for name, generated, reference in chosen(contests, settings)
     ]
-    return _parallel(jobs, workers) if min(workers, len(jobs)) > 1 else map(_compared, jobs)
+    return _shared(jobs, workers) if min(workers, len(jobs)) > 1 else map(_compared, jobs)
 
 
 def chosen(items: Sequence[Item], settings: PropertySettings = PROTOCOL) -> list[Item]:
@@ -170,16 +167,15 @@ def _first(mol: Mol, count: int) -> Mol:
     return with_positions(mol, positions(mol)[:count])
 
 
-def _parallel(jobs: Sequence[_Job], workers: int) -> Iterator[list[MoleculeProperties]]:
-    context = multiprocessing.get_context("spawn")  # threads of OpenMP do not survive a fork
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_end_at_interrupt)
-    try:
-        yield from pool.map(_compared, jobs)
-    except BrokenProcessPool:
-        raise ConfgenError("xTB: a worker process was killed (out of memory?); try fewer workers") from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+def _shared(jobs: Sequence[_Job], workers: int) -> Iterator[list[MoleculeProperties]]:
+    with closing(shared_out(((job, job) for job in jobs), _begin, min(workers, len(jobs)))) as answers:
+        for (name, generated, *_), answer in answers:
+            if isinstance(answer, Lost):
+                fault = f"its worker process {answer.cause}; try it with fewer workers"
+                yield [MoleculeProperties(name, error=fault) for _ in generated]
+            else:
+                yield answer
 
 
-def _end_at_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # at Ctrl-C workers go without a traceback each
+def _begin() -> Callable[[_Job], list[MoleculeProperties]]:
+    return _compared

@@ -16,11 +16,7 @@ from typing import IO, Any
 
 from confgen.complaints import short
 from confgen.errors import OutputError
-
-try:
-    import fcntl
-except ImportError:  # Windows; there nothing keeps two runs apart
-    fcntl = None  # type: ignore[assignment]
+from confgen.locks import lock
 
 
 class Unfinished:
@@ -47,7 +43,8 @@ class Unfinished:
                 )
             self._file = self.path.open("r+b" if known else "xb+")
             try:
-                self._lock()
+                if lock(self._file) is False:
+                    raise OutputError(f"{self.path}: another run is writing it; wait for that to end")
                 if not (known and self._resume and self._taken_up()):
                     self._file.truncate(0)
                     self._file.seek(0)
@@ -109,14 +106,6 @@ class Unfinished:
         self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-
-    def _lock(self) -> None:
-        assert self._file is not None
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"{self.path}: another run is writing it; wait for that to end") from None
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -14,7 +14,11 @@ from confgen.errors import CannotStart, WeightsError
 
 
 class Died(Exception):
-    pass
+    """A worker's end; in Ray a class of its own for every cause, all of them RayError."""
+
+
+class Failed(Died):
+    """An exception in the work itself, RayTaskError."""
 
 
 class Remote:
@@ -49,7 +53,7 @@ def wait(references: Sequence[Reference], num_returns: int) -> tuple[list[Refere
 
 
 def answers(jobs: list[tuple[str, Any]], begin: Callable[[], Callable[[Any], Any]], count: int = 2) -> list[Any]:
-    ray = SimpleNamespace(get=get, wait=wait, exceptions=SimpleNamespace(RayActorError=Died))
+    ray = SimpleNamespace(get=get, wait=wait, exceptions=SimpleNamespace(RayError=Died, RayTaskError=Failed))
 
     def start() -> Any:
         remote = Remote(Worker(begin))
@@ -90,7 +94,45 @@ def test_workers_that_die_as_they_begin_are_not_started_for_ever() -> None:
     def begin() -> Callable[[Any], Any]:
         raise Died
 
-    with pytest.raises(CannotStart, match="as it began"):
+    with pytest.raises(CannotStart, match="as they begin"):
+        answers([("a", 1)], begin)
+
+
+def test_a_worker_that_dies_as_it_begins_does_not_end_the_work_of_others() -> None:
+    begun = []
+
+    def begin() -> Callable[[Any], Any]:
+        begun.append(len(begun))
+        if len(begun) > 1:
+            raise Died
+        return doubling()
+
+    found = answers([(str(number), number) for number in (1, 2, 4, 5)], begin)
+    assert [answer for _, answer in found] == [2, 4, 8, 10]
+    assert len(begun) == 3  # two dead in a row are enough
+
+
+def test_the_last_worker_that_dies_with_none_to_follow_ends_the_work() -> None:
+    begun = []
+
+    def begin() -> Callable[[Any], Any]:
+        begun.append(len(begun))
+        if len(begun) > 1:
+            raise Died
+        return doubling()
+
+    with pytest.raises(CannotStart, match="as they begin"):
+        answers([(str(number), number) for number in (1, 3, 4)], begin)
+
+
+def test_an_exception_of_the_work_is_let_out() -> None:
+    def begin() -> Callable[[Any], Any]:
+        def work(_: Any) -> Any:
+            raise Failed
+
+        return work
+
+    with pytest.raises(Failed):
         answers([("a", 1)], begin)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -40,3 +41,17 @@ def test_what_hangs_stops_or_dies_is_lost_alone() -> None:
 def test_a_worker_that_cannot_begin_ends_the_run() -> None:
     with pytest.raises(CannotStart, match="no work today"):
         list(shared_out([(0, "word")], partial(doing, refused=True), workers=1))
+
+
+def test_signals_that_are_blocked_stay_so() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        list(shared_out([("a", "a")], doing, 1))
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before | {signal.SIGINT, signal.SIGTERM}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_work_can_be_shared_out_by_any_thread() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: list(shared_out([("a", "a")], doing, 1))).result() == [("a", "A")]

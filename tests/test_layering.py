@@ -29,6 +29,7 @@ LAYERS = {
     "exchanging": 1,
     "fusions": 1,
     "helpers": 1,
+    "locks": 0,
     "isomers": 1,
     "left_open": 1,
     "mol2": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 
 from confgen.errors import CannotStart, OutputError
 from confgen.library import COUNTS, Library, Part, identity
+from confgen.outfile import OutputFile
 
 PLAN = {"seed": 1, "inputs": ["a.smi"]}
 NONE = dict.fromkeys(COUNTS, 0)
@@ -125,6 +127,29 @@ def test_what_killed_runs_left_does_no_harm_and_goes(tmp_path: Path) -> None:
     os.utime(left, (0, 0))
     library(tmp_path).begin(go_on=True)
     assert not left.exists()
+
+
+def test_what_another_run_is_still_writing_stays_however_old_it_is(tmp_path: Path) -> None:
+    made = library(tmp_path)
+    made.begin(go_on=False)
+    output = OutputFile(made.path(1), compress=False)
+    output.open()
+    [temporary] = tmp_path.glob(".confgen-*.part")
+    os.utime(temporary, (0, 0))
+    library(tmp_path).begin(go_on=True)
+    output.write(b"whole")
+    output.commit()
+    assert Path(made.path(1)).read_bytes() == b"whole"
+
+
+def test_a_drive_without_hard_links_has_a_plan_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    library(tmp_path / "lib").begin(go_on=False)
+    assert [path.name for path in (tmp_path / "lib").iterdir()] == ["plan.json"]
+    library(tmp_path / "lib").begin(go_on=True)
 
 
 def test_runs_that_begin_at_once_have_one_plan(tmp_path: Path) -> None:

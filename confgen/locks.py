@@ -1,0 +1,30 @@
+"""Files in use: a lock that tells other processes, and ends with the one that holds it, however that ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows; there nothing keeps two runs apart
+    fcntl = None  # type: ignore[assignment]
+
+
+def lock(file: IO[Any]) -> bool | None:
+    """Locks an open file until it is closed: whether that could be done, or None where there are no such locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network drives
+        return None
+    return True
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file that is locked while it is written to has been left; not where there are no such locks."""
+    with path.open("r+b") as file:
+        return lock(file) is True
