@@ -174,13 +174,12 @@ def save(
 ) -> None:
     """Writes a weights folder: the tensors of `state` as float16, and the config of `denoiser` beside them.
 
+    All files are on the disk before the first of them takes its place.
     training: what the model card and `confgen weights show` tell of the run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / TENSORS
     tensors = save_tensors({key: value.detach().cpu().half().contiguous() for key, value in state.items()})
-    temporary = file.with_suffix(".tmp")
-    temporary.write_bytes(tensors)
+    files = {TENSORS: tensors}
     config = {
         "network": denoiser.name,
         "config": vars(denoiser.network.config),
@@ -190,13 +189,13 @@ def save(
         "sha256": hashlib.sha256(tensors).hexdigest(),
     }
     if torsions is not None:
-        library = torsions.to_bytes()
-        (folder / TORSIONS).with_suffix(".tmp").write_bytes(library)
-        (folder / TORSIONS).with_suffix(".tmp").replace(folder / TORSIONS)
-        config["torsions_sha256"] = hashlib.sha256(library).hexdigest()
-    temporary.replace(file)
-    (folder / "config.tmp").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / "config.tmp").replace(folder / "config.json")
+        files[TORSIONS] = torsions.to_bytes()
+        config["torsions_sha256"] = hashlib.sha256(files[TORSIONS]).hexdigest()
+    files["config.json"] = (json.dumps(config, indent=2) + "\n").encode()
+    for name, data in files.items():
+        (folder / f"{name}.tmp").write_bytes(data)
+    for name in files:
+        (folder / f"{name}.tmp").replace(folder / name)
 
 
 def networks() -> list[str]:

@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from confgen.crew import WINDOW_PER_WORKER, Begin, Job, Lost
 from confgen.errors import CannotStart, ConfgenError
@@ -63,51 +63,71 @@ def shared_on_ray(
         ray.shutdown()
 
 
+class _Team(Generic[About]):
+    """Workers on the cluster; another takes the place of one that dies.
+
+    Not so where as many as there are to be have died in a row as they began: the others go on without.
+    start: starts one.     busy: each with its job, none while it begins, by what it is to answer.
+    """
+
+    def __init__(self, ray: Any, start: Callable[[], Any], count: int) -> None:
+        self._ray, self._start, self.count = ray, start, count
+        self.idle: list[Any] = []
+        self.busy: dict[Any, tuple[Any, Job[About] | None]] = {}
+        self._stillborn = 0
+        for worker in [start() for _ in range(count)]:
+            self.busy[worker.ready.remote()] = (worker, None)
+
+    def give(self, job: Job[About], payload: Any) -> None:
+        """Has an idle worker do a job."""
+        worker = self.idle.pop()
+        self.busy[worker.answer.remote(payload)] = (worker, job)
+
+    def receive(self) -> None:
+        """Waits for a worker to be done with something.
+
+        Raises: the ConfgenError of one that cannot begin; CannotStart if none is left.
+        """
+        [reference], _ = self._ray.wait(list(self.busy), num_returns=1)
+        worker, job = self.busy.pop(reference)
+        answer, alive = _received(self._ray, reference)
+        if job is not None:
+            job.answer, job.done = answer, True
+        else:
+            self._stillborn = 0 if alive else self._stillborn + 1
+            if isinstance(answer, ConfgenError):
+                raise answer
+        if alive:
+            self.idle.append(worker)
+        elif self._stillborn < self.count:
+            worker = self._start()
+            self.busy[worker.ready.remote()] = (worker, None)
+        elif not self.idle and not self.busy:
+            raise CannotStart("--ray: workers end as they begin; see Ray's log")
+
+
 def _answers(
     ray: Any, jobs: Iterable[tuple[About, Any]], start: Callable[[], Any], count: int
 ) -> Iterator[tuple[About, Any]]:
-    """The answers of as many workers as `start` is to start; another takes the place of one that dies.
-
-    Not so where as many as there are to be have died in a row as they began: the others go on without.
-    Raises: CannotStart if so none is left.
-    """
+    """The answers, in order, of as many workers as `start` is to start. Raises what `_Team.receive` does."""
     source = iter(jobs)
     pending: deque[Job[About]] = deque()
-    idle: list[Any] = []
-    busy: dict[Any, tuple[Any, Job[About] | None]] = {}  # by what they are to answer; one that begins has no job
-    stillborn = 0
-    for worker in [start() for _ in range(count)]:
-        busy[worker.ready.remote()] = (worker, None)
+    team: _Team[About] = _Team(ray, start, count)
     more = True
     while more or pending:
-        while more and idle and len(pending) < WINDOW_PER_WORKER * count:
+        while more and team.idle and len(pending) < WINDOW_PER_WORKER * count:
             following = next(source, None)
             more = following is not None
             if following is not None:
                 about, payload = following
                 pending.append(Job(about, done=payload is None))
                 if payload is not None:
-                    worker = idle.pop()
-                    busy[worker.answer.remote(payload)] = (worker, pending[-1])
+                    team.give(pending[-1], payload)
         while pending and pending[0].done:
             job = pending.popleft()
             yield job.about, job.answer
-        for reference in ray.wait(list(busy), num_returns=1)[0] if busy and (pending or not idle) else []:
-            worker, own = busy.pop(reference)
-            answer, alive = _received(ray, reference)
-            if alive:
-                idle.append(worker)
-            if own is None:
-                stillborn = 0 if alive else stillborn + 1
-            if not alive and stillborn < count:
-                worker = start()
-                busy[worker.ready.remote()] = (worker, None)
-            elif not idle and not busy:
-                raise CannotStart("--ray: workers end as they begin; see Ray's log")
-            if own is not None:
-                own.answer, own.done = answer, True
-            elif isinstance(answer, ConfgenError):
-                raise answer
+        if team.busy and (pending or not team.idle):
+            team.receive()
 
 
 def _received(ray: Any, reference: Any) -> tuple[Any, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,11 @@ KINDS = ".sdf, .xyz, .jsonl (also .gz), .parquet, .pickle, or a directory of pic
 
 @dataclass(frozen=True)
 class Making:
-    """What a file says of how the conformers of a molecule were made, see `formats`; empty where nothing."""
+    """What a file says of how the conformers of a molecule were made, see `formats`; empty or None where nothing."""
 
     theory: str = ""
     energy_method: str = ""
-    seed: int = 0
+    seed: int | None = None
     weights: str = ""
 
 
@@ -163,7 +164,7 @@ def _making_of(group: Group) -> Making | None:
     for tag in ("energy_method", "seed", "weights"):
         values = {tags.get(tag, "") for tags in group.tags}
         told[tag] = values.pop() if len(values) == 1 else None
-    told["seed"] = int(told["seed"]) if (told["seed"] or "").isdecimal() else None
+    told["seed"] = int(told["seed"]) if re.fullmatch(r"-?\d+", told["seed"] or "", re.ASCII) else None
     return _making(told)
 
 
@@ -210,7 +211,7 @@ def _making(told: dict[str, Any]) -> Making:
     if not texts["theory"] and texts["weights"]:
         texts["theory"] = f"confgen {texts['weights']}"
     texts["energy_method"] = methods[0] if methods and all(method == methods[0] for method in methods) else ""
-    seed = told["seed"] if isinstance(told["seed"], int) and abs(told["seed"]) < 2**63 else 0
+    seed = told["seed"] if isinstance(told["seed"], int) and abs(told["seed"]) < 2**63 else None
     return Making(seed=seed, **{key: text for key, text in texts.items() if isinstance(text, str)})
 
 

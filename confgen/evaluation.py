@@ -49,7 +49,7 @@ def evaluate(
                positions are not finite are left out, with a note.
     workers:   processes; the result does not depend on them. They are started afresh, so a script that asks for
                more than one needs `if __name__ == "__main__":`.
-    overlays:  so many molecules, the worst covered, keep an overlay.
+    overlays:  so many molecules, those whose references are farthest on average, keep an overlay.
     progress:  called with molecules done and in all.
     Raises:    InputError if either side is empty, or no reference has conformers; ValueError for an unknown `match`.
     """
@@ -74,7 +74,7 @@ def evaluate(
     for number, scored in enumerate(_run(jobs, workers)):
         molecules.append(scored)
         if scored.overlay is not None:
-            heapq.heappush(kept, (float(scored.recall.max()), number))
+            heapq.heappush(kept, (scored.amr_r or 0.0, number))
             if len(kept) > overlays:
                 _, best = heapq.heappop(kept)
                 molecules[best] = replace(molecules[best], overlay=None)

@@ -141,7 +141,7 @@ def _verdict(
         details["stereo"] = ", ".join(wrong)
     if ratio is not None and ratio > STRAIN.ratio:
         failed = [*failed, "energy"]
-        details["energy"] = f"{ratio:.0f} times the mean of an ensemble, at most {STRAIN.ratio:.0f} allowed"
+        details["energy"] = f"{ratio:.3g} times the mean of an ensemble, at most {STRAIN.ratio:.0f} allowed"
     shown = _shown(form, pos) if unasked or "stereo" in failed else None
     unknown = [] if shown is None or not unasked or not specifies(shown) else ["stereo"]
     unknown += ["energy"] if ratio is None else []

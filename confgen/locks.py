@@ -13,15 +13,16 @@ except ImportError:  # Windows; there nothing keeps two runs apart
 
 def lock(file: IO[Any]) -> bool | None:
     """Locks an open file until it is closed: whether that could be done, or None where there are no such locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network drives
-        return None
-    return True
+    locked: bool | None = None
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except BlockingIOError:
+            locked = False
+        except OSError:  # on some network drives
+            pass
+    return locked
 
 
 def is_abandoned(path: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -107,9 +108,9 @@ def _write_pack(source: Path, target: Path, workers: int, *, starts: bool) -> No
         "left_out": json.dumps(left_out),
         "torsions": together(part.torsions for part in parts).to_bytes(least=0).decode(),
     }  # fmt: skip
-    temporary = target.with_suffix(".tmp")
+    temporary = target.with_suffix(f".{secrets.token_hex(6)}.tmp")  # of one process: another may pack the same
     save_file(arrays | offsets, temporary, metadata=notes)
-    temporary.rename(target)
+    temporary.replace(target)
 
 
 def _begin(starts: bool) -> Callable[[list[dict[str, Any]]], list[_Part | str]]:

@@ -39,7 +39,7 @@ def reread(found: ConformerSet) -> Reread:
         mol=found.mol,
         name=found.name,
         origin=found.origin,
-        seed=making.seed or None,  # 0 where the file has none
+        seed=making.seed,
         weights=making.weights,
         theory=making.theory,
         energy_method=making.energy_method,

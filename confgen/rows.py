@@ -36,7 +36,7 @@ class Known:
     energy_method: str = ""
     relaxations: list[str] = field(default_factory=list)
     boltzmann_weights: list[float] | None = None
-    seed: int = 0
+    seed: int | None = None
     weights: str = ""
     error: MoleculeError | None = None
 

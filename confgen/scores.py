@@ -193,8 +193,9 @@ def statistic(values: np.ndarray, seed: int = 0) -> Statistic:
     """Mean, median and percentile bootstrap interval of the mean of (n,) values; resampled with the given seed."""
     if not len(values):
         return Statistic(mean=float("nan"), median=float("nan"), low=float("nan"), high=float("nan"))
-    draws = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), INTERVAL)
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, INTERVAL)
     return Statistic(float(values.mean()), float(np.median(values)), float(low), float(high), len(values))
 
 

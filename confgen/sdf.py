@@ -50,6 +50,11 @@ class Group:
     error: MoleculeError | None = None
     count: int = 1
 
+    @property
+    def reason(self) -> str:
+        """The error without where it is."""
+        return str(self.error).removeprefix(self.origin)
+
     def numbers(self, tag: str) -> list[float | None] | None:
         """The value of a tag in each record, nan where it is no number; None where, or if nowhere, there is one."""
         texts = [tags.get(tag) for tags in self.tags]
@@ -89,7 +94,7 @@ def sdf_groups(path: Path) -> Iterator[Group]:
                     continue
                 made = _group(block, origin)
                 if made.mol is None:
-                    if bad and bad[-1].name == made.name:
+                    if bad and made.name and bad[-1].name == made.name and bad[-1].reason == made.reason:
                         bad[-1].count += 1
                         continue
                     if group is not None and group.name != made.name:

@@ -89,6 +89,7 @@ def train(
     if known:
         trainer.restore(run)
         _refuse_other_beginning(trainer, run, init)
+        _forget_later(run / "log.jsonl", trainer.step)
     elif init is not None:
         trainer.begin_with(init)
     (run / "config.toml").write_bytes(config.read_bytes())
@@ -116,6 +117,17 @@ def _refuse_other_beginning(trainer: Trainer, run: Path, init: str | None) -> No
     if init is not None and checkpoint.read_config(checkpoint.find(init))["sha256"] != began:
         what = f"weights of sha256 {began[:12]}" if began else "none"
         raise InputError(f"{run}: began with {what}, not with {init}; leave --init out, or choose another folder")
+
+
+def _forget_later(log: Path, step: int) -> None:
+    """Takes lines out of a log of steps that a run which was killed has done since it was last saved."""
+    if log.exists():
+        lines = log.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        if len(kept) < len(lines):
+            temporary = log.with_suffix(".tmp")
+            temporary.write_text("".join(kept))
+            temporary.replace(log)
 
 
 def _own_stream(device: torch.device) -> AbstractContextManager[Any]:

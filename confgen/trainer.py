@@ -136,7 +136,7 @@ class Trainer:
         self.average = {name: value.detach().clone() for name, value in self.denoiser.named_parameters()}
 
     def save(self, run: Path) -> None:
-        """Writes `last.pt` and `weights/`, whole or not at all."""
+        """Writes `last.pt`, whole or not at all, and then `weights/`."""
         state = {
             "model": self.denoiser.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
             "step": self.step, "samples": self.samples, "seconds": self.seconds,

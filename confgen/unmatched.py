@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from confgen.matching import Identity, Matching
 
@@ -21,27 +22,83 @@ class Sides:
     mode: str
     errors: Sequence[str]
 
+    @cached_property
+    def made_alone(self) -> _First:
+        """Generated molecules without a partner."""
+        return _First((number, self.made[number]) for number in self.matching.left_over)
+
+    @cached_property
+    def references_alone(self) -> _First:
+        """References without a partner."""
+        partners = enumerate(self.matching.partners)
+        return _First((number, self.references[number]) for number, partner in partners if partner is None)
+
+    @cached_property
+    def made_paired(self) -> _First:
+        """Generated molecules with a partner, by the number of that."""
+        partners = enumerate(self.matching.partners)
+        return _First((number, self.made[partner]) for number, partner in partners if partner is not None)
+
+    @cached_property
+    def references_paired(self) -> _First:
+        """References with a partner."""
+        partners = enumerate(self.matching.partners)
+        return _First((number, self.references[number]) for number, partner in partners if partner is not None)
+
+
+class _First:
+    """The first of some molecules by each of the keys that one may be looked for."""
+
+    def __init__(self, molecules: Iterable[tuple[int, Identity]]) -> None:
+        self._numbers: dict[tuple[str, ...], int] = {}
+        for number, own in molecules:
+            for parts in (("name",), ("flat",), ("stereo",), ("name", "flat"), ("flat", "stereo")):
+                self._numbers.setdefault(_key(own, parts), number)
+
+    def same(self, own: Identity, *parts: str) -> int | None:
+        """The first that is the same as another in these parts, none of which may be empty."""
+        return self._numbers.get(_key(own, parts)) if all(getattr(own, part) for part in parts) else None
+
+    def of_one_name(self, own: Identity, mode: str) -> int | None:
+        """The first that should be the same as another, by their names, where these count."""
+        return self.same(own, "name") if mode in ("name", "auto") else None
+
+    def alike(self, own: Identity, mode: str) -> int | None:
+        """The first that would have been paired with another, had neither been taken."""
+        if mode == "flat":
+            return self.same(own, "flat")
+        by_name = self.same(own, "name", "flat") if mode != "stereo" else None
+        by_stereo = self.same(own, "stereo") if mode != "name" else None
+        return min((number for number in (by_name, by_stereo) if number is not None), default=None)
+
+    def of_one_graph(self, own: Identity) -> int | None:
+        """The first of the same graph, and of the same stereochemistry if there is one: a better reason."""
+        found = self.same(own, "flat", "stereo")
+        return self.same(own, "flat") if found is None else found
+
+
+def _key(own: Identity, parts: Sequence[str]) -> tuple[str, ...]:
+    return (*parts, *(getattr(own, part) for part in parts))
+
 
 def absence(sides: Sides, number: int) -> str:
     """Why a reference has no partner; "" if it has one."""
     if sides.matching.partners[number] is not None:
         return ""
     wanted = sides.references[number]
-    left_over = [(other, sides.made[other]) for other in sides.matching.left_over]
-    for other, own in left_over:
-        if _of_one_name(own, wanted, sides.mode):
-            if sides.errors[other]:
-                return sides.errors[other]
-            return f"{own.label} is another molecule: {own.stereo}, not {wanted.stereo}"
+    other = sides.made_alone.of_one_name(wanted, sides.mode)
+    if other is not None:
+        own = sides.made[other]
+        return sides.errors[other] or f"{own.label} is another molecule: {own.stereo}, not {wanted.stereo}"
     start = f"not among the generated molecules (matched by {sides.mode})"
-    for reference, partner in enumerate(sides.matching.partners):
-        if partner is not None and _alike(sides.made[partner], wanted, sides.mode):
-            taken = f"{sides.made[partner].label} is paired with {sides.references[reference].label}"
-            return f"{start}: {taken} already; {ONE_TITLE}"
-    alike = [own for _, own in left_over if wanted.flat and own.flat == wanted.flat]
-    # One that is the same in stereochemistry too is a better reason than one that is not.
-    best = min(alike, key=lambda own: own.stereo != wanted.stereo, default=None)
-    return start if best is None else f"{start}; {best.label} {_difference(best, wanted)}"
+    rival = sides.made_paired.alike(wanted, sides.mode)
+    if rival is not None:
+        partner = sides.matching.partners[rival]
+        assert partner is not None
+        taken = f"{sides.made[partner].label} is paired with {sides.references[rival].label}"
+        return f"{start}: {taken} already; {ONE_TITLE}"
+    best = sides.made_alone.of_one_graph(wanted)
+    return start if best is None else f"{start}; {sides.made[best].label} {_difference(sides.made[best], wanted)}"
 
 
 def left_over(sides: Sides, number: int) -> str:
@@ -50,30 +107,20 @@ def left_over(sides: Sides, number: int) -> str:
         return sides.errors[number]
     own = sides.made[number]
     start = f"{own.label}: {STRANGER} ({own.stereo})"
-    paired = list(zip(sides.references, sides.matching.partners, strict=True))
-    for reference, partner in paired:
-        if partner is None and _of_one_name(own, reference, sides.mode):
-            return f"{own.label} is another molecule than {reference.label}: {own.stereo}, not {reference.stereo}"
-    for reference, partner in paired:
-        if partner is not None and _alike(own, reference, sides.mode):
-            return f"{start}: {reference.label} is paired with {sides.made[partner].label} already; {ONE_TITLE}"
-    alike = [reference for reference, partner in paired if partner is None and own.flat and reference.flat == own.flat]
-    best = min(alike, key=lambda reference: own.stereo != reference.stereo, default=None)
-    return start if best is None else f"{start}; {best.label} {_difference(best, own)}"
-
-
-def _of_one_name(own: Identity, reference: Identity, mode: str) -> bool:
-    """Whether the two should be the same, by their names, where these count."""
-    return bool(own.name) and own.name == reference.name and mode in ("name", "auto")
-
-
-def _alike(own: Identity, reference: Identity, mode: str) -> bool:
-    """Whether the two would have been paired, had neither been taken."""
-    if mode == "flat":
-        return bool(own.flat) and own.flat == reference.flat
-    if own.name and own.name == reference.name and own.flat and own.flat == reference.flat and mode != "stereo":
-        return True
-    return bool(own.stereo) and own.stereo == reference.stereo and mode != "name"
+    other = sides.references_alone.of_one_name(own, sides.mode)
+    if other is not None:
+        wanted = sides.references[other]
+        return f"{own.label} is another molecule than {wanted.label}: {own.stereo}, not {wanted.stereo}"
+    rival = sides.references_paired.alike(own, sides.mode)
+    if rival is not None:
+        partner = sides.matching.partners[rival]
+        assert partner is not None
+        taken = f"{sides.references[rival].label} is paired with {sides.made[partner].label}"
+        return f"{start}: {taken} already; {ONE_TITLE}"
+    best = sides.references_alone.of_one_graph(own)
+    if best is None:
+        return start
+    return f"{start}; {sides.references[best].label} {_difference(sides.references[best], own)}"
 
 
 def _difference(one: Identity, other: Identity) -> str:

@@ -76,6 +76,10 @@ def _references(path: Path, count: int, tell: Callable[[str], None] | None) -> l
             if tell is not None:
                 tell(f"{path} row {number}: {error}; left out")
             continue
+        if not len(pos):
+            if tell is not None:
+                tell(f"{path} row {number}: has no conformers; left out")
+            continue
         mol = stereo_from_positions(mol, pos[0])
         found.append((mol, with_positions(mol, pos.astype(np.float64))))
     if not found:

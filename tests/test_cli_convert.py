@@ -18,6 +18,7 @@ from typer.testing import Result
 
 from confgen.ensembles import read_ensembles
 from confgen.stereo import mismatches_all
+from confgen.writer import write_ensembles
 
 
 @pytest.fixture
@@ -156,6 +157,14 @@ def test_what_confgen_wrote_of_its_making_is_kept(folder: Path, suffix: str) -> 
     assert (row["theory"], row["weights"], row["seed"]) == ("confgen drugs", "drugs", 5)
     assert row["energy_method"] == ["mmff94s"] * row["num_confs"]
     assert json.loads(row["tags"]) == {"batch": "7"}
+
+
+def test_a_seed_of_0_is_one_too(folder: Path) -> None:
+    assert confgen("generate", "CCO", "-n", "1", "--seed", "0", "--start", "etkdg", "-o", "made.sdf").exit_code == 0
+    assert confgen("data", "convert", "made.sdf", "-o", "out.parquet").exit_code == 0
+    assert rows(folder / "out.parquet")[0]["seed"] == 0
+    write_ensembles(read_ensembles(folder / "made.sdf"), "again.sdf")
+    assert next(iter(Chem.SDMolSupplier("again.sdf"))).GetProp("seed") == "0"
 
 
 def test_half_specified_molecules_of_generate_keep_all_conformers(folder: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -43,13 +46,24 @@ def test_a_worker_that_cannot_begin_ends_the_run() -> None:
         list(shared_out([(0, "word")], partial(doing, refused=True), workers=1))
 
 
-def test_signals_that_are_blocked_stay_so() -> None:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        list(shared_out([("a", "a")], doing, 1))
-        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before | {signal.SIGINT, signal.SIGTERM}
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+BLOCKED = """
+import signal
+from confgen.crew import shared_out
+
+def begin():
+    return str.upper
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    assert list(shared_out([("a", "a")], begin, 1)) == [("a", "A")]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) >= {signal.SIGINT, signal.SIGTERM}
+"""
+
+
+def test_signals_that_are_blocked_stay_so(tmp_path: Path) -> None:
+    script = tmp_path / "blocked.py"
+    script.write_text(BLOCKED)  # on its own: what unblocks them comes with the first process of a program
+    subprocess.run([sys.executable, script], check=True)
 
 
 def test_work_can_be_shared_out_by_any_thread() -> None:

@@ -153,6 +153,16 @@ def test_a_drawing_is_an_error_of_that_molecule_only(tmp_path: Path, alcohol: Ch
     assert "and 2 more records of it" in str(first.error)
 
 
+def test_bad_records_are_one_only_if_they_have_one_title_and_one_fault(tmp_path: Path, alcohol: Chem.Mol) -> None:
+    drawing = read_molecule("CCO")
+    rdDepictor.Compute2DCoords(drawing)
+    unknown = sdf_text(alcohol, "{}").split("$$$$\n")[0].replace(" O  ", " Qq ") + "$$$$\n"
+    text = "".join(sdf_text(drawing, title) + unknown.format(title) * 2 for title in ("", "a"))
+    found = read(tmp_path / "a.sdf", text)
+    assert [one.name for one in found] == ["", "", "", "a", "a"]
+    assert ["more record" in str(one.error) for one in found] == [False, False, False, False, True]
+
+
 def test_a_broken_record_amid_a_molecule_is_named_and_the_rest_kept(tmp_path: Path, alcohol: Chem.Mol) -> None:
     records = sdf_text(alcohol, "a").split("$$$$\n")
     records[1] = records[1].replace("M  END", "")

@@ -168,6 +168,15 @@ def test_the_log_goes_on_after_a_resume(config: MakeConfig, tmp_path: Path) -> N
     assert [entry["step"] for entry in entries(tmp_path / "run")] == [1, 2, 4, 6]
 
 
+def test_what_a_killed_run_logged_after_it_was_saved_is_not_logged_twice(config: MakeConfig, tmp_path: Path) -> None:
+    recipe = config()
+    train(recipe, tmp_path / "run", max_minutes=0, progress=False)
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:
+        log.write('{"loss": 1.0, "step": 2}\n{"loss": 1.0, "st')
+    train(recipe, tmp_path / "run", resume=True, progress=False)
+    assert [entry["step"] for entry in entries(tmp_path / "run")] == [1, 2, 4, 6]
+
+
 def test_a_run_cannot_be_resumed_with_another_network(config: MakeConfig, tmp_path: Path) -> None:
     recipe = config(steps=1)
     train(recipe, tmp_path / "run", progress=False)

@@ -118,13 +118,7 @@ def _rows(
             tally.few += 1
         elif row is not None:
             tally.conformers += row["num_confs"]
-            seed = row["seed"] if _says_seed(ensemble.making) else None
-            yield row | {"energy_kcal_mol": None, "seed": seed}  # energies are not absolute
-
-
-def _says_seed(making: Making | None) -> bool:
-    """Whether the seed is one that was used: 0, where nothing is said of how conformers were made, is none."""
-    return making is not None and bool(making.seed or making.weights or making.energy_method)
+            yield row | {"energy_kcal_mol": None}  # energies are not absolute
 
 
 def _sum_up(count: int, tally: Tally, request: Request, seconds: float) -> None:
