@@ -7,6 +7,7 @@ have the places of the VSEPR model (Gillespie and Nyholm, Q. Rev. Chem. Soc. 195
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,17 +132,28 @@ def mended(mol: Mol, pos: np.ndarray) -> np.ndarray:
     """
     pos = pos.copy()
     for centre in centres(mol):
-        branches = _branches(mol, centre)
-        if len(branches) < len(centre.neighbours):
+        parts = branches(mol, centre.atom, centre.neighbours)
+        if len(parts) < len(centre.neighbours):
             continue
         spokes = pos[:, list(centre.neighbours)] - pos[:, [centre.atom]]
         spokes = spokes / np.maximum(np.linalg.norm(spokes, axis=-1, keepdims=True), EPS)
         ideal = np.broadcast_to(centre.directions, spokes.shape)
-        wanted = ideal @ rotations(spokes, ideal)
-        for j, branch in enumerate(branches):
-            turns = least_rotations(spokes[:, j], wanted[:, j])
-            own = pos[:, branch] - pos[:, [centre.atom]]
-            pos[:, branch] = np.einsum("kxy,kny->knx", turns, own) + pos[:, [centre.atom]]
+        pos = turn_branches(pos, centre.atom, parts, spokes, ideal @ rotations(spokes, ideal))
+    return pos
+
+
+def turn_branches(
+    pos: np.ndarray, atom: int, parts: list[list[int]], spokes: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    """Positions (K, N, 3) with what hangs on the neighbours of an atom turned with these.
+
+    parts: of every neighbour, see `branches`.     spokes, wanted: (K, L, 3) unit vectors to these, now and then.
+    """
+    pos = pos.copy()
+    for j, part in enumerate(parts):
+        turns = least_rotations(spokes[:, j], wanted[:, j])
+        own = pos[:, part] - pos[:, [atom]]
+        pos[:, part] = np.einsum("kxy,kny->knx", turns, own) + pos[:, [atom]]
     return pos
 
 
@@ -156,13 +168,13 @@ def least_lengths(mol: Mol) -> dict[frozenset[int], float]:
     return found
 
 
-def _branches(mol: Mol, centre: Centre) -> list[list[int]]:
+def branches(mol: Mol, atom: int, neighbours: Sequence[int]) -> list[list[int]]:
     """The atoms that hang on each neighbour, itself included; fewer if a ring ties two of them together."""
     apart = Chem.RWMol(mol)
-    for near in centre.neighbours:
-        apart.RemoveBond(centre.atom, near)
+    for near in neighbours:
+        apart.RemoveBond(atom, near)
     parts = Chem.GetMolFrags(apart)
-    own = [next(part for part in parts if near in part) for near in centre.neighbours]
+    own = [next(part for part in parts if near in part) for near in neighbours]
     return [list(part) for part in dict.fromkeys(own)]
 
 

@@ -21,6 +21,8 @@ WAGGING_KCAL_MOL_RAD2 = 1.0
 GENERIC_WELL_KCAL_MOL = 0.05
 GENERIC_BARRIER_KCAL_MOL = 1.5
 GENERIC_CHARGE = 0.35
+FLAT_BARRIERS_KCAL_MOL = {7: 12.0, 8: 5.0}  # of amides and of acids and phenols, by the element that has the hydrogens
+SYN_KCAL_MOL = 3.0  # by which an acid's hydrogen is better beside its =O, and an oxime's on the other side from its =C
 BORON_BARRIER_KCAL_MOL = 9.0  # of OH in CB(OH)2, turned while all else stays; 9 to 10 by GFN2-xTB
 
 
@@ -194,7 +196,7 @@ def _terms(mol: Mol, choices: list[Choice]) -> Terms:
         for i, j in bends:
             for hydrogen in choice.hydrogens:
                 found = properties and properties.GetMMFFTorsionParams(mol, i, j, choice.centre, hydrogen)
-                v1, v2, v3 = found[1:] if found else _generic_barriers(mol, choice, j)
+                v1, v2, v3 = found[1:] if found else _generic_barriers(mol, choice, j, i)
                 torsions[i, j, choice.centre, hydrogen] = (v1, v2, v3)
     return Terms(radius, well, COULOMB_KCAL_MOL * np.outer(charge, charge) * scale, torsions)
 
@@ -203,17 +205,24 @@ def _others(mol: Mol, atom: int, excluded: int) -> list[int]:
     return [n.GetIdx() for n in mol.GetAtomWithIdx(atom).GetNeighbors() if n.GetIdx() != excluded]
 
 
-def _generic_barriers(mol: Mol, choice: Choice, anchor: int) -> tuple[float, float, float]:
-    """One-, two- and threefold barriers of each torsion of a bond, kcal/mol.
+def _generic_barriers(mol: Mol, choice: Choice, anchor: int, beyond: int) -> tuple[float, float, float]:
+    """One-, two- and threefold barriers of a torsion from an atom beyond the anchor of a choice, kcal/mol.
 
-    Threefold between two atoms that are sp3, twofold to boron with three neighbours, whose empty orbital shares the
-    lone pair of O or N; else none.
+    Threefold between two atoms that are sp3, twofold between two that are flat and to boron with three neighbours,
+    whose empty orbital shares the lone pair of O or N; onefold beside a double bond.
     """
     ends = (mol.GetAtomWithIdx(choice.centre), mol.GetAtomWithIdx(anchor))
     torsions = max(1, len(choice.hydrogens) * (ends[1].GetDegree() - 1))
     if ends[1].GetAtomicNum() == 5 and ends[1].GetDegree() == 3 and ends[0].GetAtomicNum() in (7, 8):
         return 0.0, BORON_BARRIER_KCAL_MOL / torsions, 0.0
-    if any(end.GetHybridization() != Chem.HybridizationType.SP3 for end in ends):
+    kinds = {end.GetHybridization() for end in ends}
+    if kinds == {Chem.HybridizationType.SP2}:
+        twofold = FLAT_BARRIERS_KCAL_MOL.get(ends[0].GetAtomicNum(), 0.0) / torsions
+        bond, other = mol.GetBondBetweenAtoms(anchor, beyond), mol.GetAtomWithIdx(beyond)
+        if ends[0].GetAtomicNum() != 8 or bond.GetBondType() != Chem.BondType.DOUBLE:
+            return 0.0, twofold, 0.0
+        return (-SYN_KCAL_MOL if other.GetAtomicNum() == 8 else SYN_KCAL_MOL), twofold, 0.0
+    if kinds != {Chem.HybridizationType.SP3}:
         return 0.0, 0.0, 0.0
     return 0.0, 0.0, GENERIC_BARRIER_KCAL_MOL / torsions
 

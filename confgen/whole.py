@@ -10,6 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 
 from confgen.assemble import assemble
+from confgen.bent import bent
 from confgen.checkpoint import Weights
 from confgen.conformers import fragments, is_token, positions
 from confgen.cumulenes import unfolded
@@ -98,7 +99,7 @@ def propose_whole(
         if (large or (relaxed and _is_inorganic(part))) and not settings.keep_invalid:
             finished = eased(part, finished, deadline, among(core, own), settings.dielectric)
         if settings.start.start != "input" and core is None:
-            finished = mended(part, corrected(part, finished))
+            finished = mended(part, bent(part, corrected(part, finished)))
         if core is None:
             finished = unfolded(part, finished)
         whole_part = np.full((len(seeds), part.GetNumAtoms(), 3), np.nan)

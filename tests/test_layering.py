@@ -49,6 +49,7 @@ LAYERS = {
     "superpose": 1,
     "symmetry": 1,
     "assemble": 2,
+    "bent": 3,
     "calculation": 2,
     "calculators": 2,
     "contacts": 2,

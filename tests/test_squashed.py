@@ -33,6 +33,7 @@ def test_short_bonds_are_found(smiles: str, atoms: tuple[int, int], length: floa
 
 
 @pytest.mark.parametrize(("smiles", "atoms", "degrees", "wrong"), [
+    ("CN=[N+]=[N-]", (0, 1, 2), 140.0, True), ("CN=[N+]=[N-]", (0, 1, 2), 122.0, False),
     ("CC(=O)C", (0, 1, 2), 148.0, True), ("CC(=O)C", (0, 1, 2), 136.0, False),
     ("CC(C)OC", (0, 1, 2), 121.0, True), ("CC(C)OC", (0, 1, 2), 115.0, False), ("CC(C)OC", (0, 1, 3), 121.0, False),
     ("CN/C(=N\\C#N)NC", (0, 1, 2), 150.0, True), ("COC(=S)SC", (0, 1, 2), 150.0, True),
@@ -44,9 +45,19 @@ def test_open_angles_are_found(smiles: str, atoms: tuple[int, int, int], degrees
     assert squashed(mol, positions(mol)).tolist() == [wrong]
 
 
+@pytest.mark.parametrize("smiles", ["C1CCCCCC1", "C1CCCCCCC1"])
+def test_squashed_atoms_of_rings_are_found(smiles: str) -> None:
+    mol = minimum(smiles)
+    pos = positions(mol)
+    inward = (pos[:, 1] + pos[:, mol.GetNumHeavyAtoms() - 1]) / 2 - pos[:, 0]
+    pos[:, 0] += 0.4 * inward
+    assert squashed(mol, pos).tolist() == [True]
+
+
 @pytest.mark.parametrize("smiles", [
     "CC(C)(C)C(C(C)(C)C)C(C)(C)C", "CN=C=O", "[N-]=[N+]=NC", "C[N+](C)(C)C", "CC(C)(C)c1ccccc1C(C)(C)C",
-    "C1CC1C1CC1", "CP(C)(C)=O", "FC(F)(F)S(=O)(=O)NC", "O=C1CCC1", "CSSC", "[O-]S(=O)(=O)c1ccccc1",
+    "C1CC1C1CC1", "C1CCCCCC1", "C1CCCCCCC1", "C1CC2CCC1CC2", "C1CC2CCCC1CC2",
+    "CP(C)(C)=O", "FC(F)(F)S(=O)(=O)NC", "O=C1CCC1", "CSSC", "[O-]S(=O)(=O)c1ccccc1",
 ])  # fmt: skip
 def test_minima_pass(smiles: str) -> None:
     mol = minimum(smiles)
