@@ -137,7 +137,9 @@ def load(name: str | Path = DEFAULT, device: torch.device | str = "cpu") -> Weig
         raise WeightsError(f"{folder}: weights do not fit the network {config['network']!r} ({reason})") from error
     denoiser = denoiser.to(device).eval().requires_grad_(False)
     samples = config.get("training", {}).get("samples", 0)
-    return Weights(denoiser, Path(name).resolve().name, config["sha256"], config.get("sampling", {}), torsions, samples)
+    home = folder.resolve()
+    own = home.parent.name if home.name == "weights" else home.name  # of a run they are called by that
+    return Weights(denoiser, own, config["sha256"], config.get("sampling", {}), torsions, samples)
 
 
 def _verified(file: Path, sha256: str) -> bytes:

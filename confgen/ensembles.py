@@ -23,10 +23,12 @@ from confgen.matching import same_atoms
 from confgen.molecule import from_smiles
 from confgen.parquet import read_batches
 from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
+from confgen.record_text import unicode_text
 from confgen.sdf import Group, sdf_groups
 from confgen.stereo_tags import stereo_from_3d
 from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
+from confgen.wanted import most_shown
 
 # Columns of a Parquet file that need not be there.
 OPTIONAL = ("name", "id", "energies", "boltzmann_weight", "tags", "theory", "energy_method", "seed", "weights")
@@ -86,6 +88,8 @@ def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if path.name.lower().endswith(".gz") and suffix in (".parquet", *PICKLES):
+        raise InputError(f"{path}: is compressed, which only files of text may be; unpack it first")
     if path.is_dir():
         sets = _from_directory(path)
     elif suffix in (".sdf", ".sd", ".mol", ".mdl"):
@@ -123,9 +127,11 @@ def _from_json(line: str, origin: str) -> ConformerSet:
     name = ""
     try:
         row: dict[str, Any] = json.loads(line)
-        name = str(row.get("name", ""))
+        name = "" if row.get("name") is None else str(row["name"])
         mol = from_smiles(row["smiles"], name, origin, add_hydrogens=False)
         pos = np.array(row["positions"], dtype=np.float64).reshape(-1, mol.GetNumAtoms(), 3)
+        if not len(pos):
+            raise MoleculeError(f"{label(mol)}: has no conformers; leave it out")
         told = row.get("energies_kcal_mol") or row.get("relative_energies_kcal_mol")
         shares = row.get("boltzmann_weights")
         notes = objections(label(mol), len(pos), unless_unknown(told), unless_unknown(shares))
@@ -179,7 +185,8 @@ def _from_parquet(path: Path) -> Iterator[ConformerSet]:
 
 def _from_row(row: dict[str, Any], origin: str) -> ConformerSet:
     """A row of Arrow scalars as a molecule."""
-    name = next((str(row[key].as_py()) for key in ("name", "id") if key in row and row[key].as_py()), "")
+    names = (row[key].as_py() for key in ("name", "id") if key in row)
+    name = next((str(value) for value in names if value is not None and value != ""), "")
     try:
         mol = from_smiles(row["smiles"].as_py() or "", name, origin, add_hydrogens=False)
         count, num_atoms = row["num_confs"].as_py(), row["num_atoms"].as_py()
@@ -211,8 +218,8 @@ def _making(told: dict[str, Any]) -> Making:
     if not texts["theory"] and texts["weights"]:
         texts["theory"] = f"confgen {texts['weights']}"
     texts["energy_method"] = methods[0] if methods and all(method == methods[0] for method in methods) else ""
-    seed = told["seed"] if isinstance(told["seed"], int) and abs(told["seed"]) < 2**63 else None
-    return Making(seed=seed, **{key: text for key, text in texts.items() if isinstance(text, str)})
+    seed = told["seed"] if type(told["seed"]) is int and abs(told["seed"]) < 2**63 else None
+    return Making(seed=seed, **{key: unicode_text(text) for key, text in texts.items() if isinstance(text, str)})
 
 
 def _set_tags(mol: Mol, tags: object) -> None:
@@ -254,17 +261,24 @@ def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet
             text = f"{origin} '{name}': breaks the rules of valence ({first_line(error)}); leave it out"
             return ConformerSet(name, origin, None, error=MoleculeError(text))
         stereo_from_3d(base)
-        pos, kept = [], []
+        parts, kept = [], []
         for number, mol in enumerate(found.mols):
             match = same_atoms(base, mol)
             if match is not None and mol.GetNumConformers():
-                pos.append(positions(mol)[:, match])
+                parts.append(positions(mol)[:, match])
                 kept += [number] * mol.GetNumConformers()
-    lost = len(found.mols) - len(set(kept))
-    notes = (f"{origin} '{name}': {lost} of {len(found.mols)} conformers are another molecule and left out",) * bool(
-        lost
+        pos = np.concatenate(parts)
+        base.RemoveAllConformers()
+        base = most_shown(base, pos)
+    notes = []
+    if lost := len(found.mols) - len(set(kept)):
+        reason = "have no coordinates or are another molecule, and are left out"
+        notes.append(f"{origin} '{name}': {lost} of {len(found.mols)} conformers {reason}")
+    told, shares = (
+        [values[number] for number in kept] if values else None for values in (found.energies, found.weights)
     )
-    energies = relative(found.energies and [found.energies[number] for number in kept])
-    weights = normalised(found.weights and [found.weights[number] for number in kept], energies)
+    notes += objections(f"{origin} '{name}'", len(kept), told, shares)
+    energies = relative(told)
+    weights = normalised(complete(shares, len(kept)), energies)
     base.SetProp("_Name", name)
-    return ConformerSet(name, origin, with_positions(base, np.concatenate(pos)), energies, weights, notes=notes)
+    return ConformerSet(name, origin, with_positions(base, pos), energies, weights, notes=tuple(notes))

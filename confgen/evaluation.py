@@ -14,10 +14,12 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol
 
 from confgen.comparison import compare, label_of, usable
+from confgen.complaints import short
 from confgen.conformers import title_of, to_binary
 from confgen.crew import Lost, shared_out
+from confgen.energies import complete, normalised, relative
 from confgen.ensembles import ConformerSet
-from confgen.errors import InputError
+from confgen.errors import CannotStart, InputError
 from confgen.matching import Identity, identity, pair_up
 from confgen.omissions import finite_only
 from confgen.record_tags import EnsembleLike
@@ -96,7 +98,14 @@ def _as_set(one: ConformerSet | EnsembleLike | Mol, origin: str) -> ConformerSet
         return one
     if isinstance(one, Mol):
         return ConformerSet(title_of(one), origin, one)
-    return ConformerSet(one.name, one.origin or origin, None if one.error else one.mol, error=one.error)
+    if not hasattr(one, "mol") or not hasattr(one, "error"):
+        raise CannotStart(f"{origin} is {short(repr(one))}; give molecules, ensembles or what read_ensembles reads")
+    if one.error or one.mol is None:
+        return ConformerSet(one.name, one.origin or origin, None, error=one.error)
+    count = one.mol.GetNumConformers()
+    energies = relative(complete(one.energies, count))
+    weights = normalised(complete(getattr(one, "boltzmann_weights", None), count), energies)
+    return ConformerSet(one.name, one.origin or origin, one.mol, energies, weights)
 
 
 def _lack(references: Sequence[ConformerSet]) -> str:

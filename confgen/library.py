@@ -159,16 +159,18 @@ class Library:
 
 
 def identity(inputs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What tells whether inputs are the same as before: names in their order, size and hash of those that are files."""
+    """What tells whether inputs are the same as before, wherever they lie: names in their order, and size and hash of
+    those that are files."""
     found: dict[str, dict[str, Any]] = {}
-    for source in inputs:
+    for number, source in enumerate(inputs, start=1):
         path = Path(source)
-        about: dict[str, Any] = {}
+        about: dict[str, Any] = {"name": source}
         with contextlib.suppress(OSError, ValueError):  # a SMILES
             if path.is_file():
                 with path.open("rb") as file:
-                    about |= {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        found[f"{len(found) + 1}: {source}"] = about
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    about = {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+        found[f"input {number}"] = about
     return found
 
 

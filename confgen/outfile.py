@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gzip
 import os
+import re
 import secrets
 import stat
 import sys
@@ -24,9 +25,9 @@ class OutputFile:
 
     Until then it is locked, so that what a killed run has left can be told from it (`locks.is_abandoned`).
 
-    `-` is standard output; that, pipes and devices such as /dev/null are written directly, for they cannot be renamed
-    over. A link is followed: the file it points to is replaced, not the link. End with `discard`, whatever happened:
-    after `commit` it does nothing.
+    `-` is standard output; that, what is open already (/dev/stdout, /dev/fd/3, a shell's `>(...)`), pipes and devices
+    such as /dev/null are written directly, for they cannot be renamed over. A link is followed: the file it points to
+    is replaced, not the link. End with `discard`, whatever happened: after `commit` it does nothing.
 
     compress: with gzip; None for names that end in .gz.
     Raises:  OutputError, from every method, if the file exists (and `force` is off) or cannot be written.
@@ -90,7 +91,12 @@ class OutputFile:
                 raise OutputError("-: standard output is closed; name a file")
             sys.stdout.flush()
             return sys.stdout.buffer
-        self._target = self._target.resolve()
+        number = descriptor(self.path)
+        if number is not None:
+            return os.fdopen(os.dup(number), "wb")  # goes on where it is, and empties nothing
+        self._target = Path(os.path.realpath(self._target))
+        if self._target.is_symlink():
+            raise OutputError(f"{self.path}: is a link that leads back to itself; choose another name")
         if self._target.is_dir():
             raise OutputError(f"{self.path}: is a folder; name a file in it")
         if self._target.exists():
@@ -137,6 +143,13 @@ class OutputFile:
                 raise OutputError(f"{self.path}: the program reading the output has ended") from error
             reason = (error.strerror or str(error)).lower()
             raise OutputError(f"{self.path}: {reason}; choose another place") from error
+
+
+def descriptor(path: str) -> int | None:
+    """The number under which a name says that something is open in this process, None for the name of a file."""
+    streams = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+    numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d{1,6})", path)
+    return int(numbered[1]) if numbered else streams.get(path)
 
 
 def _silence_stdout() -> None:

@@ -36,13 +36,14 @@ class PickledEnsemble:
     """One molecule of a pickle: a `Mol` with one conformer or more for each of its conformers.
 
     name:     its SMILES as the pickle has it, or "".
-    energies: kcal/mol, relative.     weights: Boltzmann.     None where some conformer has none.
+    energies: kcal/mol, relative.     weights: Boltzmann.     Of each, None for a value that is no number; None where
+              nothing is said of them.
     """
 
     name: str
     mols: list[Mol]
-    energies: list[float] | None = None
-    weights: list[float] | None = None
+    energies: list[float | None] | None = None
+    weights: list[float | None] | None = None
 
 
 def read_pickle(path: Path) -> list[PickledEnsemble]:
@@ -67,7 +68,7 @@ def _ensembles(content: object, name: str) -> Iterator[PickledEnsemble]:
     """What of `content` has a known form."""
     if isinstance(content, dict) and isinstance(content.get("conformers"), list):
         rows = [row for row in content["conformers"] if isinstance(row, dict) and isinstance(row.get("rd_mol"), Mol)]
-        if len(rows) == len(content["conformers"]) and rows:
+        if len(rows) == len(content["conformers"]):
             smiles = content.get("smiles")
             energies, weights = _numbers(rows, "relativeenergy"), _numbers(rows, "boltzmannweight")
             mols = [row["rd_mol"] for row in rows]
@@ -80,10 +81,11 @@ def _ensembles(content: object, name: str) -> Iterator[PickledEnsemble]:
                 yield from _ensembles(value, key)
 
 
-def _numbers(rows: list[dict[str, Any]], key: str) -> list[float] | None:
+def _numbers(rows: list[dict[str, Any]], key: str) -> list[float | None] | None:
+    if not any(key in row for row in rows):
+        return None
     values = [row.get(key) for row in rows]
-    finite = all(isinstance(value, (int, float, np.number)) and np.isfinite(float(value)) for value in values)
-    return [float(value) for value in values if value is not None] if finite else None
+    return [float(value) if isinstance(value, (int, float, np.number)) else None for value in values]
 
 
 class _Unpickler(pickle.Unpickler):

@@ -22,12 +22,13 @@ from confgen.version import confgen_version
 # Of SD records, whose 3D coordinates would otherwise be all that is left of the stereochemistry asked for.
 SMILES_TAG = "confgen_smiles"
 VERSION_TAG = "confgen_version"
+NUMBER_TAG = "conformer"
 # Tags of a conformer that was relaxed, or whose energy is known.
 ENERGY_TAGS = ("energy_kcal_mol", "relative_energy_kcal_mol", "boltzmann_weight", "energy_method", "relaxation")
 Tags = dict[str, str | float]
 # Tags written by confgen.
 OWN_TAGS = (
-    "conformer",
+    NUMBER_TAG,
     "energy_kcal_mol",
     "relative_energy_kcal_mol",
     "boltzmann_weight",
@@ -70,14 +71,18 @@ class EnsembleLike(Protocol):
 
 
 def conformer_tags(ensemble: EnsembleLike, mol: Chem.Mol) -> list[dict[str, str | int | float | bool]]:
-    """The tags of every conformer, in the order of OWN_TAGS; what is not known has none."""
+    """The tags of every conformer, in the order of OWN_TAGS; what is not known has none.
+
+    Raises: ValueError for checks, sources, energies and the like of another number of conformers.
+    """
     count = mol.GetNumConformers()
-    assert {len(ensemble.checks), len(ensemble.sources)} <= {count, 0}, "one entry for each conformer"
+    for what in ("checks", "sources"):
+        _refuse_other_number(getattr(ensemble, what), count, what, none=True)
     per_conformer = energy_tags(ensemble, count)
     version = confgen_version()
     rows = []
     for index, energies in enumerate(per_conformer):
-        row: dict[str, str | int | float | bool] = {"conformer": index + 1, **energies}
+        row: dict[str, str | int | float | bool] = {NUMBER_TAG: index + 1, **energies}
         if ensemble.checks:
             row["valid"] = not ensemble.checks[index]
             row["failed_checks"] = ", ".join(ensemble.checks[index])
@@ -105,7 +110,7 @@ def energy_tags(ensemble: EnsembleLike, count: int) -> list[Tags]:
         given = boltzmann_weights(np.array(known)).tolist()
     weights = _floats(given, count)
     relaxations = list(getattr(ensemble, "relaxations", None) or [""] * count)
-    assert len(relaxations) == count, "one relaxation for each conformer"
+    _refuse_other_number(relaxations, count, "relaxations")
     lowest = min(known, default=0.0)
     rows = []
     for energy, weight, relaxation in zip(energies, weights, relaxations, strict=True):
@@ -128,8 +133,14 @@ def _floats(values: Sequence[float] | None, count: int) -> list[float | None]:
     """A number for each of `count` conformers, None where it is not finite or there are none."""
     if values is None:
         return [None] * count
-    assert len(values) == count, "one number for each conformer"
+    _refuse_other_number(values, count, "energies or weights")
     return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _refuse_other_number(values: Sequence[object], count: int, what: str, *, none: bool = False) -> None:
+    """ValueError unless there is one for each of `count` conformers, or, if so allowed, none at all."""
+    if len(values) != count and not (none and not len(values)):
+        raise ValueError(f"{len(values)} {what} for {count} conformers")
 
 
 def input_tags(mol: Chem.Mol) -> dict[str, str]:

@@ -6,8 +6,8 @@ import json
 
 
 def unicode_text(text: str) -> str:
-    """The text with what no file can hold (stray bytes of a file name, say) as question marks."""
-    return text.encode(errors="replace").decode()
+    """The text with what no file can hold (stray bytes of a file name, say, or NUL) as question marks."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def one_line(text: str) -> str:
@@ -28,8 +28,8 @@ def sdf_tag(tag: str) -> str:
 
 def sdf_value(value: str) -> str:
     """The text without what ends a value (an empty line) or a record (four dollars)."""
-    lines = (line.rstrip() for line in value.splitlines())
-    return "\n".join(f" {line}" if line.startswith("$$$$") else line for line in lines if line)
+    lines = (line.rstrip() for line in value.replace("\0", "?").splitlines())
+    return "\n".join(f" {line}" if line.startswith(("$$$$", ">")) else line for line in lines if line)
 
 
 def ase_json(content: object) -> str:

@@ -17,7 +17,8 @@ from confgen.references import ReferenceSettings, reference, stereoisomers
 from confgen.rows import row_of
 from confgen.smiles import without_hydrogens
 
-Entry = dict[str, Any]  # plain data: rows, failed (SMILES, name, origin and reason of each), notes, cpu_s
+# Plain data: rows, failed (SMILES, name, origin, reason and text of each, as `journal.failed_line`), notes, cpu_s.
+Entry = dict[str, Any]
 
 
 def begin(settings: ReferenceSettings) -> Callable[[bytes], Entry]:
@@ -56,13 +57,14 @@ def _failure(mol: Chem.Mol, error: Exception) -> list[str]:
     reason = " ".join(str(error).split())
     told = reason if isinstance(error, MoleculeError) else f"{label(mol)}: {reason[:120]}; leave it out"
     name, origin = (mol.GetProp(key) if mol.HasProp(key) else "" for key in ("_Name", "_confgen_origin"))
-    return [without_hydrogens(mol), name, origin, told]
+    return [without_hydrogens(mol), name, origin, told, ""]
 
 
 def entry_of(record: Record, answer: Entry | Lost, timeout_s: float | None) -> Entry:
     """The answer of a worker, or an entry that says why there is none."""
+    smiles = given = ""
     if record.mol is None:
-        smiles, reason = "", str(record.error)
+        reason, given = str(record.error), getattr(record.error, "__notes__", [""])[0]
     elif not isinstance(answer, Lost):
         return answer
     else:
@@ -70,4 +72,4 @@ def entry_of(record: Record, answer: Entry | Lost, timeout_s: float | None) -> E
         ended = f"its worker process {answer.cause}; try fewer --workers or another --method"
         late = f"took longer than --timeout {timeout_s}; raise it, or make the --pool smaller"
         reason = f"{label(record.mol)}: {late if answer.exitcode is None else ended}"
-    return {"rows": [], "failed": [[smiles, record.name, record.origin, reason]], "notes": [], "cpu_s": 0.0}
+    return {"rows": [], "failed": [[smiles, record.name, record.origin, reason, given]], "notes": [], "cpu_s": 0.0}

@@ -21,11 +21,11 @@ from confgen.energies import relative
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
 from confgen.molecule import from_molblock, from_smiles
-from confgen.record_tags import SMILES_TAG, VERSION_TAG, kept_tags
+from confgen.record_tags import NUMBER_TAG, SMILES_TAG, VERSION_TAG, kept_tags
 from confgen.splitting import sdf_blocks
 from confgen.tags import sd_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
-from confgen.wanted import best_form
+from confgen.wanted import best_form, most_shown
 
 ISOMER_TAG = "stereoisomer"  # stereoisomers that confgen enumerated have one title
 NO_SHAPE = "has no 3D coordinates; give conformers (`confgen generate` makes them)"
@@ -36,9 +36,10 @@ class Group:
     """The records of one molecule, or one record that has an error (`count` of one title and reason in a row).
 
     mol:        of the first record, with the hydrogens that it has; with the stereochemistry asked for, if that was
-                written along (`confgen_smiles`), as it fits most records, else with what its coordinates show.
+                written along (`confgen_smiles`), as it fits most records, else with what most of them show.
     positions:  (N, 3) angstrom of each record, in the atom order of `mol`.
     tags:       SD tags of each record.
+    numbered:   the numbers that confgen gave them: one that comes again is of another molecule of that title.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Group:
     tags: list[dict[str, str]] = field(default_factory=list)
     error: MoleculeError | None = None
     count: int = 1
+    numbered: set[str] = field(default_factory=set)
 
     @property
     def reason(self) -> str:
@@ -121,9 +123,11 @@ def _finished(group: Group | None, bad: list[Group]) -> Iterator[Group]:
 
 
 def _fitted(group: Group) -> Group:
-    """The group with the stereochemistry asked for laid on its atoms as its conformers show it, see `best_form`."""
-    if group.mol is not None and SMILES_TAG in group.tags[0]:
-        form = best_form(group.mol, np.stack(group.positions))
+    """The group with the stereochemistry asked for laid on its atoms as its conformers show it, see `best_form`; if
+    none was, with that of most conformers."""
+    if group.mol is not None:
+        fitted = best_form if SMILES_TAG in group.tags[0] else most_shown
+        form = fitted(group.mol, np.stack(group.positions))
         if form is not group.mol:
             for tag, text in kept_tags(group.mol).items():
                 form.SetProp(tag, text)
@@ -145,7 +149,8 @@ def _group(block: str, origin: str) -> Group:
     asked = _as_asked(mol, tags.get(SMILES_TAG, ""))
     for tag, text in kept_tags(mol).items():
         asked.SetProp(tag, text)
-    return Group(title, origin, asked, layout, [positions(mol)[0]], [tags])
+    numbered = {tags[NUMBER_TAG]} if VERSION_TAG in tags and NUMBER_TAG in tags else set()
+    return Group(title, origin, asked, layout, [positions(mol)[0]], [tags], numbered=numbered)
 
 
 def _as_asked(mol: Mol, smiles: str) -> Mol:
@@ -169,6 +174,9 @@ def _joins(group: Group, block: str) -> bool:
     tags = dict(sd_tags(block))
     if tags.get(ISOMER_TAG) != group.tags[0].get(ISOMER_TAG):
         return False
+    number = tags.get(NUMBER_TAG) if VERSION_TAG in tags else None
+    if number in group.numbered:
+        return False
     layout, pos = _parts(block)
     if layout and layout == group.layout and pos[:, 2].any():
         group.positions.append(pos)
@@ -179,6 +187,8 @@ def _joins(group: Group, block: str) -> bool:
             return False
         group.positions.append(made.positions[0][match])
     group.tags.append(tags)
+    if number is not None:
+        group.numbered.add(number)
     return True
 
 

@@ -16,9 +16,13 @@ COMPUTED = "numArom"  # RDKit overwrites it; all else that it computes begins wi
 
 
 def sd_tags(block: str) -> list[tuple[str, str]]:
-    """Names and values of the SD tags after the structure; a value is all the lines up to the next tag."""
+    """Names and values of the SD tags after the structure; a value is all the lines up to the next tag.
+
+    A tag begins after the structure, an empty line or another tag: a line amid a value may look like one.
+    """
     block = block.replace("\r\n", "\n")
-    parts = re.split(r"^>[^\n<]*<([^\n]*)>[^\n>]*\n", block.partition("M  END")[2], flags=re.MULTILINE)
+    after = "\n" + block.partition("M  END")[2].lstrip("\n")
+    parts = re.split(r"(?:(?<=\A\n)|(?<=\n\n)|(?<=>\n))>[^\n<]*<([^\n]*)>[^\n>]*\n", after)
     return [(key, value.split("\n$$$$")[0].strip("\n")) for key, value in zip(parts[1::2], parts[2::2], strict=True)]
 
 

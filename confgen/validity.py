@@ -10,9 +10,11 @@ import numpy as np
 from rdkit.Chem import Mol
 
 from confgen import shapes
+from confgen.complaints import short
 from confgen.conformers import positions
 from confgen.contacts import LIMITS, Limits, Pairs, atom_pairs, torn
 from confgen.cumulenes import allene_flattened
+from confgen.errors import CannotStart
 from confgen.squashed import squashed
 from confgen.stereo import mismatches_all
 
@@ -49,8 +51,10 @@ CHUNK = 4_000_000  # distances held in memory at once
 def check(mol: Mol, limits: Limits = LIMITS) -> list[list[str]]:
     """Names of the failed checks of every conformer, [] for a valid one, in the order of the molecule's conformers.
 
-    The stereochemistry asked for is that of the molecule's tags.
+    The stereochemistry asked for is that of the molecule's tags. Raises CannotStart for what is no molecule.
     """
+    if not isinstance(mol, Mol):
+        raise CannotStart(f"what is to be checked is {short(repr(mol))}; give an RDKit molecule with conformers")
     pos = positions(mol)
     finite = np.asarray(np.isfinite(pos).all(axis=(1, 2)))
     sound = np.flatnonzero(finite)

@@ -12,6 +12,7 @@ from rdkit.Chem import Mol, rdMolDescriptors
 from confgen.axes import renumbered
 from confgen.conformers import positions, with_positions
 from confgen.stereo import mismatches_all, mismatches_at
+from confgen.stereo_tags import stereo_from_3d
 
 MOST_FORMS = 200  # ways to lay a symmetric molecule on itself that are tried
 
@@ -64,6 +65,21 @@ def best_form(wanted: Mol, pos: np.ndarray) -> Mol:
             best, fewest = form, wrong
         if not fewest:
             break
+    return best
+
+
+def most_shown(mol: Mol, pos: np.ndarray) -> Mol:
+    """The molecule with the stereochemistry that most of the positions (K, N, 3) show, if it has not that already."""
+    left = [k for k, names in enumerate(mismatches_at(mol, pos)) if names]
+    best, fewest = mol, len(left)
+    while 2 * fewest > len(pos) and left:
+        form = with_positions(mol, pos[left[:1]])
+        stereo_from_3d(form)
+        wrong = [bool(names) for names in mismatches_at(form, pos)]
+        if sum(wrong) < fewest:
+            form.RemoveAllConformers()
+            best, fewest = form, sum(wrong)
+        left = [k for k in left[1:] if wrong[k]]
     return best
 
 

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from rdkit import Chem
 
+from confgen.complaints import short
 from confgen.ensembles import ConformerSet
-from confgen.errors import MoleculeError, OutputError
+from confgen.errors import CannotStart, MoleculeError, OutputError
 from confgen.formats import jsonl_text, parquet_row, parquet_schema, sdf_text, xyz_text
 from confgen.outfile import OutputFile
 from confgen.parquet import ParquetRows
@@ -68,6 +69,10 @@ class Writer:
 
     def write(self, made: Written) -> None:
         ensemble = reread(made) if isinstance(made, ConformerSet) else made
+        if not hasattr(ensemble, "mol") or not hasattr(ensemble, "error"):
+            raise CannotStart(
+                f"what is to be written is {short(repr(made))}; give ensembles of generate or read_ensembles"
+            )
         mol = ensemble.mol
         if ensemble.error is not None or mol is None or mol.GetNumConformers() == 0:
             return

@@ -90,7 +90,7 @@ def test_the_rows_are_in_the_order_of_the_input(made: Path) -> None:
 
 def test_failures_are_listed_so_that_they_can_be_the_next_input(made: Path) -> None:
     lines = [line.split("\t") for line in (made / "failed.tsv").read_text().splitlines()[1:]]
-    assert [(smiles, name) for smiles, name, *_ in lines] == [("#", "bad"), ("[Cl-].[Na+]", "salt")]
+    assert [(smiles, name) for smiles, name, *_ in lines] == [("#c1ccccc", "bad"), ("[Cl-].[Na+]", "salt")]
     assert "ring 1 is not closed" in lines[0][3]
 
 
@@ -167,8 +167,11 @@ def test_a_run_that_was_stopped_does_the_rest(
     assert references("in.smi", "--resume").exit_code == 3
     assert added == 6 - after
     assert (folder / "out.parquet").read_bytes() == (made / "out.parquet").read_bytes()
-    again = references("in.smi", "--resume")
-    assert (again.exit_code, "nothing is left to do" in again.stderr) == (0, True)
+    again = references("in.smi", "--resume", "--failed", "again.tsv")
+    assert (again.exit_code, "nothing is left to do" in again.stderr) == (3, True)
+    assert (folder / "again.tsv").read_text() == (made / "failed.tsv").read_text()
+    other = references("in.smi", "--resume", "--seed", 2)
+    assert (other.exit_code, "made otherwise (seed was 1, is 2)" in other.stderr) == (2, True)
 
 
 def test_a_run_that_changed_cannot_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +182,7 @@ def test_a_run_that_changed_cannot_go_on(folder: Path, monkeypatch: pytest.Monke
     assert (other.exit_code, "seed was 1, is 2" in other.stderr) == (2, True)
     (folder / "in.smi").write_text(INPUT.replace("alanine", "Ala"))
     other = references("in.smi", "--resume")
-    assert (other.exit_code, "its molecule 1 was" in other.stderr) == (2, True)
+    assert (other.exit_code, "was begun otherwise (bytes was" in other.stderr) == (2, True)
 
 
 def test_a_killed_worker_is_a_recorded_failure(folder: Path) -> None:

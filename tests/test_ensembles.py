@@ -316,7 +316,7 @@ def test_conformers_of_geom_that_are_another_molecule_are_left_out_and_named(
     (tmp_path / "a.pickle").write_bytes(geom([alcohol, embed_mol(read_molecule("CCOCC"), 2)]))
     (found,) = read_ensembles(tmp_path / "a.pickle")
     assert found.mol.GetNumConformers() == len(found.weights) == 3
-    assert "2 of 5 conformers are another molecule" in found.notes[0]
+    assert "2 of 5 conformers have no coordinates or are another molecule" in found.notes[0]
 
 
 @pytest.mark.parametrize(

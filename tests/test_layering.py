@@ -144,6 +144,7 @@ LAYERS = {
     "validation": 6,
     "__init__": 6,
     "cli": 7,
+    "__main__": 7,
 }
 MODELS_MAY_IMPORT = {"torch", "numpy", *sys.stdlib_module_names}
 

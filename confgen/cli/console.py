@@ -15,6 +15,7 @@ from typing import Any, TextIO, cast
 import typer
 
 from confgen.errors import ConfgenError
+from confgen.outfile import OutputFile
 
 SOME_FAILED, NOTHING_DONE = 3, 4  # exit codes of a run that could start
 
@@ -64,6 +65,13 @@ def make_forgiving() -> None:
 def say(text: str) -> None:
     """One line on standard error."""
     typer.echo(" ".join(text.split()), err=True)
+
+
+def show(text: str) -> None:
+    """A line on standard output. OutputError if it cannot be written."""
+    output = OutputFile("-")
+    output.open()
+    output.write(f"{text}\n".encode(errors="replace"))
 
 
 def counted(number: int, noun: str, plural: str = "s") -> str:

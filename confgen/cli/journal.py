@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from confgen.columns import FAILED_COLUMNS, quoted
 from confgen.errors import OutputError
-from confgen.outfile import OutputFile
+from confgen.outfile import OutputFile, descriptor
 from confgen.readers import KINDS, LINES
 from confgen.smiles import without_hydrogens
 
@@ -103,7 +104,7 @@ def refuse_other_lists(path: str | None) -> None:
 
     A device or pipe may have any name.
     """
-    if path is None or path == "-" or (Path(path).exists() and not _is_file(path)):
+    if path is None or path == "-" or descriptor(path) is not None or (Path(path).exists() and not _is_file(path)):
         return
     if not path.lower().removesuffix(".gz").endswith(FAILED_KINDS):
         what = "the list of --failed has SMILES between tabs"
@@ -144,5 +145,5 @@ def _identity(path: str) -> object:
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
-        return str(Path(path).resolve())
+        return os.path.realpath(path)
     return (found.st_dev, found.st_ino) if _is_file(path) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,8 @@ from confgen.cli.progress import molecules_bar
 from confgen.conformers import to_binary
 from confgen.cores import available_cores
 from confgen.crew import shared_out
-from confgen.errors import CannotStart
+from confgen.errors import CannotStart, OutputError
+from confgen.library import identity
 from confgen.outfile import OutputFile
 from confgen.readers import Entry as InputEntry
 from confgen.readers import Record, read_entries
@@ -28,7 +30,7 @@ from confgen.reference_entries import Entry, begin, entry_of
 from confgen.references import ReferenceSettings, versions
 from confgen.rows import read_about, refuse_other_formats, write_rows
 from confgen.subset import Excluded, subset
-from confgen.unfinished import Unfinished
+from confgen.unfinished import Unfinished, difference
 from confgen.version import confgen_version
 
 
@@ -65,9 +67,12 @@ def run(request: Request) -> int:
     refuse_other_lists(request.failed)
     plan = _plan(request)
     unfinished = Unfinished(request.output, plan, resume=request.resume, force=request.force)
-    if request.resume and not unfinished.path.exists() and read_about(Path(request.output)) == plan:
-        say(f"{request.output}: is finished; nothing is left to do")
-        return 0
+    if request.resume and not request.force and not unfinished.path.exists():
+        failed = _finished(request.output, plan)
+        if failed is not None:
+            _write_failed(request, failed)
+            say(f"{request.output}: is finished; nothing is left to do")
+            return SOME_FAILED if failed else 0
     for path in (request.output, request.failed):
         _refuse_unwritable(path, force=request.force)
     with rdBase.BlockLogs():  # what cannot be read is refused before there is an unfinished file
@@ -99,8 +104,25 @@ def _plan(request: Request) -> dict[str, Any]:
         **settings,
         "confgen_version": confgen_version(),
         "versions": versions(request.settings.method),
+        "inputs": identity([*request.inputs, *request.exclude]),
         "command": shlex.join(["confgen", "data", "references", *request.inputs, *words]),
     }
+
+
+def _finished(output: str, plan: dict[str, Any]) -> list[list[str]] | None:
+    """The molecules that failed of an output that is there; None if there is none.
+
+    Raises: OutputError if it was made by another plan.
+    """
+    about = read_about(Path(output))
+    if about is None:
+        return None
+    failed: list[list[str]] = about.pop("failed", [])
+    changed = difference(about, json.loads(json.dumps(plan)))
+    if changed is not None:
+        reason = f"is there already and was made otherwise ({changed})"
+        raise OutputError(f"{output}: {reason}; give the same command, another name, or --force to make it anew")
+    return failed
 
 
 def _refuse_unwritable(path: str | None, *, force: bool) -> None:
@@ -152,33 +174,38 @@ def _jobs(
 
 def _finish(request: Request, plan: dict[str, Any], unfinished: Unfinished) -> dict[str, int]:
     """Writes the output and the list of failures; counts of rows, conformers and failures."""
-    counts = {"rows": 0, "conformers": 0, "failed": 0}
+    failed = [failure for entry in unfinished.entries() for failure in entry["failed"]]
+    counts = {"rows": 0, "conformers": 0, "failed": len(failed)}
 
     def rows() -> Iterator[Entry]:
         for entry in unfinished.entries():
-            counts["failed"] += len(entry["failed"])
             for row in entry["rows"]:
                 counts["conformers"] += row["num_confs"]
                 yield row
 
-    counts["rows"] = write_rows(request.output, rows(), plan, force=request.force)
-    if request.failed is not None:
-        output = OutputFile(request.failed, force=request.force)
-        try:
-            output.open()
-            output.write(FAILED_HEADER.encode())
-            for entry in unfinished.entries():
-                for smiles, name, origin, reason in entry["failed"]:
-                    output.write(failed_line(smiles, name, origin, reason))
-            output.commit()
-        finally:
-            output.discard()
+    counts["rows"] = write_rows(request.output, rows(), plan | {"failed": failed}, force=request.force)
+    _write_failed(request, failed)
     return counts
+
+
+def _write_failed(request: Request, failed: Sequence[Sequence[str]]) -> None:
+    """The list of failed molecules, if one was asked for."""
+    if request.failed is None:
+        return
+    output = OutputFile(request.failed, force=request.force)
+    try:
+        output.open()
+        output.write(FAILED_HEADER.encode())
+        for failure in failed:
+            output.write(failed_line(*failure))
+        output.commit()
+    finally:
+        output.discard()
 
 
 def _tell(record: Record, entry: Entry, request: Request, bar: tqdm) -> None:
     """The lines on one molecule, above the bar."""
-    lines = [reason for *_, reason in entry["failed"]]
+    lines = [reason for _, _, _, reason, *_ in entry["failed"]]
     if not request.quiet:
         lines += [f"note: {note}" for note in entry["notes"]]
         if request.verbose and entry["rows"]:

@@ -119,8 +119,7 @@ def _plan(request: Request) -> dict[str, object]:
     about = [source for source in (request.template,) if source is not None]
     return {
         "confgen_version": confgen_version(),
-        "weights": request.weights,
-        "sha256": config["sha256"],
+        "weights_sha256": config["sha256"],
         "options": options,
         "template": identity(about),
         "core": request.core,

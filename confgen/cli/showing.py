@@ -6,9 +6,8 @@ import json
 from collections.abc import Container, Mapping
 from typing import Any
 
-import typer
-
 from confgen.checkpoint import find, read_config
+from confgen.cli.console import show
 from confgen.options import PRESETS, as_options, settings_for
 
 OF_COMMAND = {"temperature_k": "temperature", "timeout_s": "timeout"}  # where options and settings are named otherwise
@@ -21,9 +20,9 @@ def show_options(weights: str, preset: str | None, options: Mapping[str, Any], o
     """
     settings = settings_for(read_config(find(weights)).get("sampling", {}), preset, options)
     if preset is not None:
-        typer.echo(f"# preset {preset}: {PRESETS[preset].purpose}")
-    typer.echo(f"weights = {json.dumps(weights)}")
+        show(f"# preset {preset}: {PRESETS[preset].purpose}")
+    show(f"weights = {json.dumps(weights)}")
     for name, value in as_options(settings).items():
         option = OF_COMMAND.get(name, name)
         if option in offered and name != "template":
-            typer.echo(f"{option.replace('_', '-')} = {json.dumps(value)}")
+            show(f"{option.replace('_', '-')} = {json.dumps(value)}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from confgen.cli.console import exits, say
+from confgen.cli.console import exits, say, show
 
 weights_app = typer.Typer(help="List trained weights, or show one.")
 
@@ -30,7 +30,7 @@ def list_weights() -> None:
             say("no weights came with this package; train some, and pass their folder to --weights")
         for name, folder in folders.items():
             config = read_config(folder)
-            typer.echo(f"{name:<12} {config['network']:<10} {_parameters(config)}")
+            show(f"{name:<12} {config['network']:<10} {_parameters(config)}")
 
 
 @weights_app.command("show")
@@ -56,9 +56,9 @@ def show_weights(
             "network": config["config"],
         }.items():
             if title:
-                typer.echo(f"\n{title}")
+                show(f"\n{title}")
             for key, value in table.items():
-                typer.echo(f"{'  ' if title else ''}{key:<16} {value}")
+                show(f"{'  ' if title else ''}{key:<16} {value}")
 
 
 def _parameters(config: dict[str, object]) -> str:
