@@ -22,7 +22,9 @@ from confgen.ensembles import ConformerSet, read_ensembles
 from confgen.errors import InputError
 from confgen.molecule import read_molecule
 from confgen.omissions import finite_only, right_stereo_only
+from confgen.smiles import stereo_smiles
 from confgen.stereo import elements, mismatches_all
+from confgen.writer import write_ensembles
 
 Embed = Callable[..., Chem.Mol]
 
@@ -140,6 +142,40 @@ def test_an_energy_that_confgen_does_not_know_is_no_fault_of_its_file(tmp_path: 
     tags = {"energy_kcal_mol": ["0.0", None, "1.0"], "confgen_version": ["1.0"] * 3}
     (found,) = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags))
     assert (found.energies, found.notes) == (None, ())
+
+
+def test_records_of_one_title_that_confgen_numbered_from_1_again_are_another_molecule(
+    tmp_path: Path, alcohol: Chem.Mol
+) -> None:
+    tags = {"conformer": ["1", "2", "3"], "confgen_version": ["1"] * 3}
+    found = read(tmp_path / "a.sdf", sdf_text(alcohol, "a", tags) * 2)
+    assert [one.mol.GetNumConformers() for one in found] == [3, 3]
+    shuffled = {"conformer": ["3", "1", "2"], "confgen_version": ["1"] * 3}  # sorted by another program
+    assert len(read(tmp_path / "b.sdf", sdf_text(alcohol, "a", shuffled))) == 1
+
+
+def test_of_records_with_several_stereochemistries_that_of_most_counts(tmp_path: Path, embed_mol: Embed) -> None:
+    good, bad = (embed_mol(read_molecule(smiles), 3) for smiles in ("C[C@H](F)Cl", "C[C@@H](F)Cl"))
+    one_bad = sdf_text(bad, "a").split("$$$$\n")[0] + "$$$$\n"
+    [found] = read(tmp_path / "a.sdf", one_bad + sdf_text(good, "a"))
+    assert found.mol is not None
+    assert stereo_smiles(found.mol) == stereo_smiles(good)
+    assert [bool(names) for names in mismatches_all(found.mol)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("name", "shown"), [(0, "0"), (None, "CC"), ("", "CC"), ("None", "None")])
+def test_a_name_of_json_is_what_it_says(tmp_path: Path, name: object, shown: str) -> None:
+    line = {"smiles": "CC", "name": name, "positions": [[[0, 0, 0], [1.5, 0, 0]]], "seed": True, "weights": "\ud800"}
+    [found] = read(tmp_path / "a.jsonl", json.dumps(line) + "\n")
+    assert found.name == shown
+    assert found.making is not None
+    assert found.making.seed is None  # true is no number
+    assert write_ensembles([found], tmp_path / "a.parquet") == 1
+
+
+def test_a_line_of_json_without_conformers_says_so(tmp_path: Path) -> None:
+    [found] = read(tmp_path / "a.jsonl", json.dumps({"smiles": "CC", "positions": []}) + "\n")
+    assert "has no conformers" in str(found.error)
 
 
 def test_a_drawing_is_an_error_of_that_molecule_only(tmp_path: Path, alcohol: Chem.Mol) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import confgen
 from confgen.comparison import compare
 from confgen.conformers import positions, with_positions
 from confgen.ensembles import ConformerSet, read_ensembles
-from confgen.errors import InputError, MoleculeError
+from confgen.errors import CannotStart, InputError, MoleculeError
 from confgen.evaluation import evaluate
 from confgen.molecule import read_molecule
 from confgen.scores import PROTOCOLS, Evaluation, summarise
@@ -308,3 +308,26 @@ def test_rotatable_bonds_are_those_that_rdkit_counts_without_hydrogens(smiles: s
     mol = with_positions(mol, np.zeros((1, mol.GetNumAtoms(), 3)))
     known = compare(None, ensemble(mol), ALL)
     assert known.rotatable_bonds == count == rdMolDescriptors.CalcNumRotatableBonds(Chem.MolFromSmiles(smiles))
+
+
+def test_weights_of_ensembles_are_those_of_their_conformers(sets: list[ConformerSet]) -> None:
+    @dataclass
+    class Made:
+        mol: Chem.Mol
+        energies: list[float]
+        boltzmann_weights: list[float]
+        name: str = "a"
+        origin: str = ""
+        error: None = None
+
+    one = sets[0]
+    count = one.mol.GetNumConformers()
+    made = Made(one.mol, [0.0] * count, [0.0] * (count - 1) + [2.0])
+    [scored] = evaluate([one.mol], [made]).molecules
+    assert scored.reference_weights is not None
+    assert scored.reference_weights.tolist() == [0.0] * (count - 1) + [1.0]
+
+
+def test_what_is_no_ensemble_is_refused(sets: list[ConformerSet]) -> None:
+    with pytest.raises(CannotStart, match="generated molecule 1 is 'a'"):
+        evaluate("a.sdf", sets)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from confgen.conformers import with_positions
+from confgen.ensembles import read_ensembles
 from confgen.molecule import from_smiles
 from confgen.writer import write_ensembles
 
@@ -142,7 +143,10 @@ def test_any_name_makes_a_readable_title(name: str, title: str, tmp_path: Path) 
     assert [record.GetProp("_Name") for record in sd_records(tmp_path / "out.sdf")] == [title] * 2
 
 
-@pytest.mark.parametrize(("tag", "value"), [("note", "a\n\nb"), ("note", "a\n$$$$\nb"), ("a<b>\nc", "x"), ("note", "")])
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("note", "a\n\nb"), ("note", "a\n$$$$\nb"), ("note", "a\n> <b>\nc"), ("a<b>\nc", "x"), ("note", "")],
+)
 def test_no_tag_breaks_the_records_after_it(tag: str, value: str, tmp_path: Path) -> None:
     mol = molecule("CCO")
     mol.SetProp(tag, value)
@@ -276,3 +280,13 @@ def test_parquet_of_many_molecules_is_written_in_groups(ethanol: Ensemble, tmp_p
     write_ensembles([ethanol] * 600, tmp_path / "out.parquet")
     assert pq.ParquetFile(tmp_path / "out.parquet").metadata.num_row_groups == 3
     assert pq.ParquetFile(tmp_path / "out.parquet").metadata.num_rows == 600
+
+
+@pytest.mark.parametrize("ending", ["sdf", "xyz", "jsonl", "parquet"])
+def test_nul_in_a_name_or_tag_does_not_make_a_file_that_cannot_be_read(ending: str, tmp_path: Path) -> None:
+    mol = molecule("CCO")
+    mol.SetProp("note", "a\0b")
+    write_ensembles([Ensemble(mol, name="x\0y")], tmp_path / f"out.{ending}")
+    [found] = read_ensembles(tmp_path / f"out.{ending}")
+    assert found.error is None
+    assert found.name.startswith("x")

@@ -13,6 +13,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from confgen.ensembles import read_ensembles
 from confgen.errors import InputError
 from confgen.pickles import RefusedPickle, read_pickle
 
@@ -105,3 +106,23 @@ def test_a_damaged_pickle_is_refused_in_one_line(tmp_path: Path, damage: Any) ->
     with pytest.raises(InputError, match=r"a\.pickle: ") as refusal:
         read_pickle(tmp_path / "a.pickle")
     assert "\n" not in str(refusal.value)
+
+
+def test_an_energy_that_is_no_number_is_named(tmp_path: Path) -> None:
+    content = geom()
+    content["conformers"][1]["relativeenergy"] = None
+    [found] = read_ensembles(written(tmp_path / "a.pickle", content))
+    assert found.energies is None
+    assert "its energies are left out: that of conformer 2" in found.notes[0]
+    assert found.weights is not None
+    assert found.weights.tolist() == [0.75, 0.25]
+
+
+def test_a_compressed_pickle_is_to_be_unpacked(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unpack it"):
+        read_ensembles(written(tmp_path / "a.pickle.gz", geom()))
+
+
+def test_molecules_without_conformers_are_no_unknown_form(tmp_path: Path) -> None:
+    [found] = read_ensembles(written(tmp_path / "a.pickle", geom() | {"conformers": []}))
+    assert "has no conformers" in str(found.error)

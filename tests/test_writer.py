@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import stat
 import sys
@@ -13,7 +14,7 @@ import pytest
 from ensembles import Ensemble, molecule, only_file, sd_records
 from rdkit import Chem
 
-from confgen.errors import MoleculeError, OutputError
+from confgen.errors import CannotStart, MoleculeError, OutputError
 from confgen.writer import Writer, write_ensembles
 
 
@@ -214,3 +215,37 @@ def test_a_closed_pipe_is_an_output_error(ethanol: Ensemble, monkeypatch: pytest
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(Closed()), write_through=True))
     with pytest.raises(OutputError, match="has ended"):
         write_ensembles([ethanol], "-")
+
+
+def test_what_is_open_already_is_written_on_and_not_replaced(ethanol: Ensemble, tmp_path: Path) -> None:
+    with (tmp_path / "all.txt").open("w+b", buffering=0) as file:
+        file.write(b"before\n")
+        assert write_ensembles([ethanol], f"/dev/fd/{file.fileno()}", format="jsonl") == 2
+        file.write(b"after\n")
+    lines = (tmp_path / "all.txt").read_text().splitlines()
+    assert (len(lines), lines[0], lines[2]) == (3, "before", "after")
+    assert only_file(tmp_path, "all.txt")
+
+
+def test_a_pipe_can_be_named_by_its_number(ethanol: Ensemble) -> None:
+    reading, writing = os.pipe()
+    write_ensembles([ethanol], f"/proc/self/fd/{writing}", format="jsonl")
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert len(pipe.read().splitlines()) == 1
+
+
+def test_a_link_that_leads_to_itself_is_refused(ethanol: Ensemble, tmp_path: Path) -> None:
+    (tmp_path / "a.sdf").symlink_to(tmp_path / "b.sdf")
+    (tmp_path / "b.sdf").symlink_to(tmp_path / "a.sdf")
+    with pytest.raises(OutputError, match="leads back to itself"):
+        write_ensembles([ethanol], tmp_path / "a.sdf", force=True)
+
+
+def test_what_is_no_ensemble_is_refused(ethanol: Ensemble, tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="give ensembles of generate"):
+        write_ensembles([ethanol.mol], tmp_path / "a.sdf")  # type: ignore[list-item]
+    assert ethanol.mol is not None
+    ethanol.mol.RemoveConformer(0)
+    with pytest.raises(MoleculeError, match="2 checks for 1 conformers"):
+        write_ensembles([ethanol], tmp_path / "a.sdf")
