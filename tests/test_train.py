@@ -97,6 +97,13 @@ def test_the_loss_falls_by_a_third_within_seconds(config: MakeConfig, tmp_path: 
     assert losses[-1] < 0.67 * losses[0]
 
 
+def test_layers_pass_on_the_share_that_the_recipe_says(config: MakeConfig, tmp_path: Path) -> None:
+    runs = [train(config(steps=3, passed_on=share), tmp_path / share, progress=False) for share in ("1.0", "0.5")]
+    assert [run.denoiser.network.passed_on for run in runs] == [1.0, 0.5]
+    first, second = (run.average["network.layers.0.move.weight"] for run in runs)
+    assert not torch.equal(first, second)
+
+
 def test_the_same_recipe_gives_the_same_weights_twice(config: MakeConfig, tmp_path: Path) -> None:
     recipe = config(steps=2)
     for run in ("a", "b"):
