@@ -9,9 +9,10 @@ def main() -> None:
     """Runs the command line. Ctrl-C ends it without a traceback from its first moment on."""
     try:
         from confgen.cli import main as run
-    except KeyboardInterrupt:
+
+        run()
+    except KeyboardInterrupt:  # where no command has begun that would say what it leaves
         raise SystemExit(128 + signal.SIGINT) from None
-    run()
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def test_everything_the_dependencies_need_is_pinned() -> None:
 
 
 def test_both_commands_start_the_same_program() -> None:
-    assert PROJECT["project"]["scripts"] == {"confgen": "confgen.cli:main", "confgen-mol": "confgen.cli:main"}
+    assert PROJECT["project"]["scripts"] == dict.fromkeys(("confgen", "confgen-mol"), "confgen.__main__:main")
 
 
 def test_every_folder_of_code_is_listed_as_a_package() -> None:
