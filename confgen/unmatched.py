@@ -45,6 +45,12 @@ class Sides:
         partners = enumerate(self.matching.partners)
         return _First((number, self.references[number]) for number, partner in partners if partner is not None)
 
+    def pair(self, number: int) -> tuple[Identity, Identity]:
+        """The generated molecule that a reference is paired with, and that reference."""
+        partner = self.matching.partners[number]
+        assert partner is not None
+        return self.made[partner], self.references[number]
+
 
 class _First:
     """The first of some molecules by each of the keys that one may be looked for."""
@@ -93,10 +99,8 @@ def absence(sides: Sides, number: int) -> str:
     start = f"not among the generated molecules (matched by {sides.mode})"
     rival = sides.made_paired.alike(wanted, sides.mode)
     if rival is not None:
-        partner = sides.matching.partners[rival]
-        assert partner is not None
-        taken = f"{sides.made[partner].label} is paired with {sides.references[rival].label}"
-        return f"{start}: {taken} already; {ONE_TITLE}"
+        made, reference = sides.pair(rival)
+        return f"{start}: {made.label} is paired with {reference.label} already; {ONE_TITLE}"
     best = sides.made_alone.of_one_graph(wanted)
     return start if best is None else f"{start}; {sides.made[best].label} {_difference(sides.made[best], wanted)}"
 
@@ -113,10 +117,8 @@ def left_over(sides: Sides, number: int) -> str:
         return f"{own.label} is another molecule than {wanted.label}: {own.stereo}, not {wanted.stereo}"
     rival = sides.references_paired.alike(own, sides.mode)
     if rival is not None:
-        partner = sides.matching.partners[rival]
-        assert partner is not None
-        taken = f"{sides.references[rival].label} is paired with {sides.made[partner].label}"
-        return f"{start}: {taken} already; {ONE_TITLE}"
+        made, reference = sides.pair(rival)
+        return f"{start}: {reference.label} is paired with {made.label} already; {ONE_TITLE}"
     best = sides.references_alone.of_one_graph(own)
     if best is None:
         return start

@@ -98,8 +98,9 @@ def test_workers_that_die_as_they_begin_are_not_started_for_ever() -> None:
         answers([("a", 1)], begin)
 
 
-def test_a_worker_that_dies_as_it_begins_does_not_end_the_work_of_others() -> None:
-    begun = []
+def only_the_first() -> tuple[list[int], Callable[[], Callable[[Any], Any]]]:
+    """A beginning that all workers but the first die in, and what it has begun."""
+    begun: list[int] = []
 
     def begin() -> Callable[[Any], Any]:
         begun.append(len(begun))
@@ -107,20 +108,18 @@ def test_a_worker_that_dies_as_it_begins_does_not_end_the_work_of_others() -> No
             raise Died
         return doubling()
 
+    return begun, begin
+
+
+def test_a_worker_that_dies_as_it_begins_does_not_end_the_work_of_others() -> None:
+    begun, begin = only_the_first()
     found = answers([(str(number), number) for number in (1, 2, 4, 5)], begin)
     assert [answer for _, answer in found] == [2, 4, 8, 10]
     assert len(begun) == 3  # two dead in a row are enough
 
 
 def test_the_last_worker_that_dies_with_none_to_follow_ends_the_work() -> None:
-    begun = []
-
-    def begin() -> Callable[[Any], Any]:
-        begun.append(len(begun))
-        if len(begun) > 1:
-            raise Died
-        return doubling()
-
+    _, begin = only_the_first()
     with pytest.raises(CannotStart, match="as they begin"):
         answers([(str(number), number) for number in (1, 3, 4)], begin)
 
