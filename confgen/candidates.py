@@ -13,8 +13,9 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.columns import is_smiles_column
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import with_positions
-from confgen.ensembles import JSON_LINES, XYZ, ConformerSet, read_ensembles
+from confgen.ensembles import JSON_LINES, XYZ, read_ensembles
 from confgen.errors import InputError, MoleculeError
 from confgen.inspection import Candidate
 from confgen.molecule import from_smiles

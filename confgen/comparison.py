@@ -10,8 +10,8 @@ from rdkit import Chem
 from rdkit.Chem import Mol, rdMolDescriptors
 
 from confgen.complaints import quiet
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, with_positions
-from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.matching import same_atoms
 from confgen.rmsd import best_match, rmsd_matrix

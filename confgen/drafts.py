@@ -130,7 +130,7 @@ def sample_wrong(
                     known = [begun[row] for row in rows]
                     own_seeds = [seeds[row] for row in rows]
                     proposed[rows] = propose_whole(isomer, own_seeds, weights, chosen, deadline, core, known)
-            drafts.take_better(own, isomer, proposed)
+                    drafts.take_better([own[row] for row in rows], isomer, proposed[rows])
             if core is None and not settings.keep_invalid and settings.start.start != "input":
                 _turn_wrong(drafts, own, isomer, proposed, weights, settings, attempt, deadline)
 

@@ -6,73 +6,32 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rdkit import Chem
 from rdkit.Chem import Mol
 
-from confgen.complaints import quiet
-from confgen.conformers import label, positions, reduced, with_positions
+from confgen.conformer_sets import ConformerSet, Making
+from confgen.conformers import label, with_positions
 from confgen.energies import complete, normalised, objections, relative, unless_unknown
-from confgen.errors import InputError, MoleculeError, first_line
+from confgen.errors import InputError, MoleculeError
 from confgen.frames import xyz_groups
-from confgen.matching import same_atoms
 from confgen.molecule import from_smiles
 from confgen.parquet import read_batches
-from confgen.pickles import PickledEnsemble, RefusedPickle, read_pickle
+from confgen.pickled import PICKLES, from_directory, from_pickle
+from confgen.pickles import read_pickle
 from confgen.record_text import unicode_text
 from confgen.sdf import Group, sdf_groups
-from confgen.stereo_tags import stereo_from_3d
 from confgen.tags import set_tags
 from confgen.textfile import READ_ERRORS, cause, open_text
-from confgen.wanted import most_shown
 
 # Columns of a Parquet file that need not be there.
 OPTIONAL = ("name", "id", "energies", "boltzmann_weight", "tags", "theory", "energy_method", "seed", "weights")
 ROWS = 64  # of a Parquet file held at once
-PICKLES = (".pickle", ".pkl", ".pckl")
 JSON_LINES = (".jsonl", ".ndjson")
 XYZ = (".xyz", ".extxyz")
 KINDS = ".sdf, .xyz, .jsonl (also .gz), .parquet, .pickle, or a directory of pickles"
-
-
-@dataclass(frozen=True)
-class Making:
-    """What a file says of how the conformers of a molecule were made, see `formats`; empty or None where nothing."""
-
-    theory: str = ""
-    energy_method: str = ""
-    seed: int | None = None
-    weights: str = ""
-
-
-@dataclass(frozen=True)
-class ConformerSet:
-    """One molecule of an ensemble file with its K conformers, or why it could not be had.
-
-    name, origin:  title or id; where it stood: `ref.parquet row 3`, `gen.sdf record 1`.
-    mol:       with the hydrogens that the file has; its tags are the stereochemistry asked for (by a SMILES) or,
-               without one, that of the first conformer. Its properties are the tags that the input of confgen had.
-    energies:  (K,) kcal/mol, relative.     weights: (K,) Boltzmann, sum 1.
-    error:     why mol is None.     notes: what was left out of it, one line each.
-    making:    how it was made, of a row of Parquet, a line of JSON, or records of confgen's; its tags are those of the
-               molecule then, and elsewhere may be those of the first conformer only.
-    """
-
-    name: str
-    origin: str
-    mol: Mol | None
-    energies: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    error: MoleculeError | None = None
-    notes: tuple[str, ...] = ()
-    making: Making | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return reduced(self)
 
 
 def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
@@ -91,7 +50,7 @@ def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
     if path.name.lower().endswith(".gz") and suffix in (".parquet", *PICKLES):
         raise InputError(f"{path}: is compressed, which only files of text may be; unpack it first")
     if path.is_dir():
-        sets = _from_directory(path)
+        sets = from_directory(path, KINDS)
     elif suffix in (".sdf", ".sd", ".mol", ".mdl"):
         sets = _from_groups(sdf_groups(path))
     elif suffix in XYZ:
@@ -101,7 +60,7 @@ def read_ensembles(path: Path | str) -> Iterator[ConformerSet]:
     elif suffix == ".parquet":
         sets = _from_parquet(path)
     elif suffix in PICKLES:
-        sets = (_from_pickle(found, str(path), path.stem) for found in read_pickle(path))
+        sets = (from_pickle(found, str(path), path.stem) for found in read_pickle(path))
     else:
         raise InputError(f"{path}: unknown kind of file; ensembles are read from {KINDS}")
     first = next(sets, None)
@@ -229,56 +188,3 @@ def _set_tags(mol: Mol, tags: object) -> None:
     except ValueError:
         return
     set_tags(mol, [(str(tag), str(text)) for tag, text in told.items()] if isinstance(told, dict) else [])
-
-
-def _from_directory(path: Path) -> Iterator[ConformerSet]:
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICKLES)
-    if not files:
-        raise InputError(f"{path}: is a directory without pickles; ensembles are read from {KINDS}")
-    for file in files:
-        try:
-            found = read_pickle(file)
-        except RefusedPickle:
-            raise
-        except InputError as error:
-            yield ConformerSet(file.stem, str(file), None, error=MoleculeError(str(error)))
-            continue
-        yield from (_from_pickle(one, str(file), file.stem) for one in found)
-
-
-def _from_pickle(found: PickledEnsemble, origin: str, stem: str) -> ConformerSet:
-    """The conformers that are the same graph as the first one, on that one's atoms."""
-    name = found.name or stem
-    with quiet():
-        first = next((mol for mol in found.mols if mol.GetNumConformers()), None)
-        if first is None or not first.GetNumAtoms():
-            error = MoleculeError(f"{origin} '{name}': has no conformers; leave it out")
-            return ConformerSet(name, origin, None, error=error)
-        base = Chem.Mol(first)
-        try:
-            Chem.SanitizeMol(base)
-        except (RuntimeError, ValueError) as error:
-            text = f"{origin} '{name}': breaks the rules of valence ({first_line(error)}); leave it out"
-            return ConformerSet(name, origin, None, error=MoleculeError(text))
-        stereo_from_3d(base)
-        parts, kept = [], []
-        for number, mol in enumerate(found.mols):
-            match = same_atoms(base, mol)
-            if match is not None and mol.GetNumConformers():
-                parts.append(positions(mol)[:, match])
-                kept += [number] * mol.GetNumConformers()
-        pos = np.concatenate(parts)
-        base.RemoveAllConformers()
-        base = most_shown(base, pos)
-    notes = []
-    if lost := len(found.mols) - len(set(kept)):
-        reason = "have no coordinates or are another molecule, and are left out"
-        notes.append(f"{origin} '{name}': {lost} of {len(found.mols)} conformers {reason}")
-    told, shares = (
-        [values[number] for number in kept] if values else None for values in (found.energies, found.weights)
-    )
-    notes += objections(f"{origin} '{name}'", len(kept), told, shares)
-    energies = relative(told)
-    weights = normalised(complete(shares, len(kept)), energies)
-    base.SetProp("_Name", name)
-    return ConformerSet(name, origin, with_positions(base, pos), energies, weights, notes=tuple(notes))

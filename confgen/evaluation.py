@@ -15,10 +15,10 @@ from rdkit.Chem import Mol
 
 from confgen.comparison import compare, label_of, usable
 from confgen.complaints import short
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import title_of, to_binary
 from confgen.crew import Lost, shared_out
 from confgen.energies import complete, normalised, relative
-from confgen.ensembles import ConformerSet
 from confgen.errors import CannotStart, InputError
 from confgen.matching import Identity, identity, pair_up
 from confgen.omissions import finite_only

@@ -8,9 +8,9 @@ import numpy as np
 from rdkit.Chem import Mol
 
 from confgen.complaints import quiet
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, with_positions
 from confgen.energies import normalised, relative
-from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.smiles import stereo_smiles, without_hydrogens
 from confgen.stereo import mismatches_all

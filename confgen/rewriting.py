@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from rdkit.Chem import Mol
 
-from confgen.ensembles import ConformerSet, Making
+from confgen.conformer_sets import ConformerSet, Making
 from confgen.errors import MoleculeError
 
 

@@ -12,8 +12,10 @@ from rdkit import Chem
 from rdkit.Chem import Mol
 
 from confgen.complaints import quiet
-from confgen.ensembles import JSON_LINES, PICKLES, XYZ, ConformerSet, read_ensembles
+from confgen.conformer_sets import ConformerSet
+from confgen.ensembles import JSON_LINES, XYZ, read_ensembles
 from confgen.errors import InputError
+from confgen.pickled import PICKLES
 from confgen.readers import Entry, Record, read_records
 
 

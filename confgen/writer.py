@@ -10,7 +10,7 @@ from typing import TypeVar
 from rdkit import Chem
 
 from confgen.complaints import short
-from confgen.ensembles import ConformerSet
+from confgen.conformer_sets import ConformerSet
 from confgen.errors import CannotStart, MoleculeError, OutputError
 from confgen.formats import jsonl_text, parquet_row, parquet_schema, sdf_text, xyz_text
 from confgen.outfile import OutputFile

@@ -17,8 +17,9 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, with_positions
-from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.ensembles import read_ensembles
 from confgen.errors import InputError
 from confgen.molecule import read_molecule
 from confgen.omissions import finite_only, right_stereo_only

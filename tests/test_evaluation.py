@@ -14,8 +14,9 @@ from rdkit.Chem import rdMolAlign, rdMolDescriptors
 
 import confgen
 from confgen.comparison import compare
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, with_positions
-from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.ensembles import read_ensembles
 from confgen.errors import CannotStart, InputError, MoleculeError
 from confgen.evaluation import evaluate
 from confgen.molecule import read_molecule

@@ -100,6 +100,8 @@ LAYERS = {
     "columns": 5,
     "drafts": 5,
     "energies": 2,
+    "conformer_sets": 4,
+    "pickled": 5,
     "ensembles": 5,
     "omissions": 5,
     "formats": 5,

@@ -16,10 +16,10 @@ import torch
 from rdkit import Chem
 
 from confgen import checkpoint, pool
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, to_binary
 from confgen.cores import available_cores
 from confgen.denoiser import Denoiser
-from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError, WeightsError
 from confgen.generate import Ensemble
 from confgen.molecule import from_molblock, from_smiles, read_molecule

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from confgen.cli.console import NOTHING_DONE, SOME_FAILED, counted, say
 from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
+from confgen.conformer_sets import ConformerSet, Making
 from confgen.conformers import positions, with_positions
-from confgen.ensembles import ConformerSet, Making, read_ensembles
+from confgen.ensembles import read_ensembles
 from confgen.errors import CannotStart, MoleculeError
 from confgen.omissions import finite_only, right_stereo_only
 from confgen.rows import Known, refuse_other_formats, row_of, write_rows

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from rdkit.Chem import Mol
 
 from confgen.calculators import require
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, with_positions
-from confgen.ensembles import ConformerSet
 from confgen.matching import identity, pair_up
 from confgen.properties import PROTOCOL, properties_of_methods, summarise_properties
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from confgen.cli.console import NOTHING_DONE, say
-from confgen.ensembles import ConformerSet
+from confgen.conformer_sets import ConformerSet
 from confgen.errors import ConfgenError
 from confgen.scores import Evaluation, MoleculeScores
 from confgen.unmatched import STRANGER

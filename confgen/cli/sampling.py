@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from confgen import checkpoint
 from confgen.cli.processes import workers_for
+from confgen.conformer_sets import ConformerSet
 from confgen.device import choose_device
-from confgen.ensembles import ConformerSet
 from confgen.errors import MoleculeError
 from confgen.molecule import from_smiles
 from confgen.options import settings_for

@@ -20,8 +20,9 @@ from confgen.cli.journal import refuse_shared_files
 from confgen.cli.progress import molecules_bar
 from confgen.cli.remarks import refuse_empty, refuse_nothing, remark, say_some
 from confgen.cli.tables import tables, text_of
+from confgen.conformer_sets import ConformerSet
 from confgen.cores import available_cores
-from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.ensembles import read_ensembles
 from confgen.errors import CannotStart, OutputError
 from confgen.evaluation import evaluate
 from confgen.omissions import finite_only

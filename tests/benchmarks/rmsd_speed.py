@@ -26,8 +26,9 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Mol, rdDistGeom, rdMolAlign
 from usage import cpu_seconds, peak_mb
 
+from confgen.conformer_sets import ConformerSet
 from confgen.conformers import positions, with_positions
-from confgen.ensembles import ConformerSet, read_ensembles
+from confgen.ensembles import read_ensembles
 from confgen.evaluation import evaluate
 from confgen.rmsd import rmsd_heavy_matrix
 from confgen.symmetry import heavy_skeleton, isomorphisms
