@@ -248,7 +248,7 @@ def test_what_cannot_be_embedded_is_sampled_from_noise_whatever_its_minima_were_
 
 def test_single_conformers_that_cannot_be_embedded_are_sampled_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     mol = read_molecule("CC(=O)Nc1ccc(O)cc1")
-    [pos] = starts.embedded(mol, [5], None, relaxed=True)
+    [pos] = starts.starts_of(mol, [5], StartSettings("mmff94s"))
     monkeypatch.setattr(drafts, "start_whole", lambda _, seeds, *__: [pos] + [None] * (len(seeds) - 1))
     made = blank(mol, 3)
     sample_wrong(made, [mol], shipped(), replace(default_settings(shipped().sampling), num_confs=3), 0, None)
