@@ -2,7 +2,7 @@
 
 So they are where an estimate lies between two places that an atom may take: that of the O of an aldehyde, or of the
 methyl of an amidine, which a step of the network may bring to the middle of the two. Limits lie a little beyond what
-DFT references reach (86,000 conformers of OpenFF, NSP, CASCADE and others, of which none fails).
+DFT references reach (102,000 conformers of OpenFF, NSP, CASCADE, QM9 and others, of which none fails).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ SHORTEST_DOUBLE = {8: 1.15, 7: 1.19, 6: 1.24}
 SHORTEST_AT_SP3 = {6: 1.40, 7: 1.37, 8: 1.31, 16: 1.71}
 SHORTEST_AT_METHYL = {6: 1.43, 7: 1.41, 8: 1.38, 16: 1.72}  # of one that is a methyl; 1.454, 1.435, 1.403, 1.749
 SHORTEST_OTHER = 1.20  # of other single and of aromatic bonds among C, N and O; references have 1.21
+SHORTEST_NN = 1.16  # of those between two N; in QM9 oxadiazines that are about to lose N2 have 1.17
 SHORTEST_TRIPLE = {6: 1.17, 7: 1.12}  # at a carbon; references have 1.19 and 1.14
 HEAVIER = (14, 15, 16, 17, 34, 35, 53)
 SHORTEST_HEAVIER = 0.79  # of the sum of covalent radii, for bonds of these but triple ones; references have 0.83
@@ -66,7 +67,8 @@ def _shortest(bond: Bond) -> float:
             for own, other in (ends, ends[::-1])
             if _is_carbon(own, 4)
         ]
-        limits += [SHORTEST_OTHER] if all(number in SHORTEST_DOUBLE for number in elements) else []
+        other = SHORTEST_NN if elements == [7, 7] else SHORTEST_OTHER
+        limits += [other] if all(number in SHORTEST_DOUBLE for number in elements) else []
     if any(number in HEAVIER for number in elements):
         radius = Chem.GetPeriodicTable().GetRcovalent
         limits.append(SHORTEST_HEAVIER * sum(radius(number) for number in elements))
@@ -93,8 +95,8 @@ def _angles(atom: Atom) -> list[tuple[int, int, int, float]]:
 
 
 def _ring_angles(atom: Atom) -> list[tuple[int, int, int, float]]:
-    """The same of a carbon with four neighbours in rings."""
-    if not _is_carbon(atom, 4):
+    """The same of a carbon with four neighbours in rings; beside a ring of three or four, angles open farther."""
+    if not _is_carbon(atom, 4) or atom.IsInRingSize(3) or atom.IsInRingSize(4):
         return []
     found = []
     for ring in atom.GetOwningMol().GetRingInfo().AtomRings():

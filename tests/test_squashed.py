@@ -56,7 +56,7 @@ def test_squashed_atoms_of_rings_are_found(smiles: str) -> None:
 
 @pytest.mark.parametrize("smiles", [
     "CC(C)(C)C(C(C)(C)C)C(C)(C)C", "CN=C=O", "[N-]=[N+]=NC", "C[N+](C)(C)C", "CC(C)(C)c1ccccc1C(C)(C)C",
-    "C1CC1C1CC1", "C1CCCCCC1", "C1CCCCCCC1", "C1CC2CCC1CC2", "C1CC2CCCC1CC2",
+    "C1CC1C1CC1", "C1CCCCCC1", "C1CCCCCCC1", "C1CC2CCC1CC2", "C1CC2CCCC1CC2", "C1=CC[C@@H]2O[C@@H]2CC1",
     "CP(C)(C)=O", "FC(F)(F)S(=O)(=O)NC", "O=C1CCC1", "CSSC", "[O-]S(=O)(=O)c1ccccc1",
 ])  # fmt: skip
 def test_minima_pass(smiles: str) -> None:
