@@ -8,11 +8,8 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
@@ -215,73 +212,6 @@ def test_a_gzip_cut_short_gives_what_was_there_and_an_error(tmp_path: Path, embe
     assert "cut short" in str(last.error)
 
 
-def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
-    pq.write_table(pa.Table.from_pylist(rows), path)
-    return path
-
-
-def test_parquet_rows_come_with_energies_and_their_boltzmann_weights(
-    tmp_path: Path, row_of: Callable[..., dict[str, Any]]
-) -> None:
-    rows = [{"id": "x", **row_of("CCO"), "energies": [0.0, 1.0]}, {"id": "y", **row_of("CCN"), "energies": None}]
-    first, second = read_ensembles(parquet(tmp_path / "a.parquet", rows))
-    assert (first.name, first.origin) == ("x", f"{tmp_path / 'a.parquet'} row 1")
-    assert first.weights[0] / first.weights[1] == pytest.approx(np.exp(1 / (1.987204259e-3 * 298.15)))
-    assert (second.energies, second.weights) == (None, None)
-    np.testing.assert_allclose(positions(first.mol).ravel(), rows[0]["positions"])
-
-
-def test_the_stereochemistry_of_parquet_is_that_of_its_smiles(
-    tmp_path: Path, row_of: Callable[..., dict[str, Any]]
-) -> None:
-    row = row_of("C[C@H](O)CC")
-    mirrored = row | {"positions": (-np.array(row["positions"])).tolist()}
-    right, wrong = read_ensembles(parquet(tmp_path / "a.parquet", [row, mirrored]))
-    assert [bool(names) for one in (right, wrong) for names in mismatches_all(one.mol)] == [False] * 2 + [True] * 2
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"smiles": "C1CC"}, "ring 1 is not closed"),
-        ({"num_atoms": 5}, "num_atoms is 5"),
-        ({"num_confs": 3}, "coordinates for 3 conformers"),
-        ({"num_confs": 0, "positions": []}, "0 coordinates for 0 conformers"),
-        ({"positions": None}, "0 coordinates"),
-        ({"num_confs": 2.5}, "num_confs is no whole number"),
-    ],
-)
-def test_a_bad_parquet_row_is_an_error_of_that_row(
-    tmp_path: Path, row_of: Callable[..., dict[str, Any]], change: dict[str, Any], reason: str
-) -> None:
-    bad, good = read_ensembles(parquet(tmp_path / "a.parquet", [row_of("CCO") | change, row_of("CCO")]))
-    assert (bad.mol, good.mol.GetNumConformers()) == (None, 2)
-    assert reason in str(bad.error)
-    assert "row 1" in str(bad.error)
-
-
-@pytest.mark.parametrize("shape", [(2, -1, 3), (-1, 3)])
-def test_nested_positions_and_whole_floats_are_the_same_molecule(
-    tmp_path: Path, row_of: Callable[..., dict[str, Any]], shape: tuple[int, ...]
-) -> None:
-    row = row_of("CCO")
-    nested = row | {"positions": np.reshape(row["positions"], shape).tolist(), "num_confs": float(row["num_confs"])}
-    (found,) = read_ensembles(parquet(tmp_path / "a.parquet", [nested]))
-    np.testing.assert_allclose(positions(found.mol).ravel(), row["positions"])
-
-
-@pytest.mark.parametrize(
-    ("energies", "said"),
-    [([0.0], "there are 1 for 2 conformers"), ([0.0, float("nan")], "that of conformer 2 is not a finite number")],
-)
-def test_energies_of_no_use_are_left_out_and_named(
-    tmp_path: Path, row_of: Callable[..., dict[str, Any]], energies: list[float], said: str
-) -> None:
-    (found,) = read_ensembles(parquet(tmp_path / "a.parquet", [row_of("CCO") | {"id": "x", "energies": energies}]))
-    assert (found.energies, found.weights) == (None, None)
-    assert found.notes == (f"{tmp_path / 'a.parquet'} row 1 'x': its energies are left out: {said}",)
-
-
 def test_lines_of_json_tell_of_energies_of_no_use_but_not_of_unknown_ones(tmp_path: Path) -> None:
     line = {"name": "x", "smiles": "[He]", "positions": [[[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]}
     text = "".join(json.dumps(line | {"energies_kcal_mol": energies}) + "\n" for energies in ([0.0], [0.0, None], None))
@@ -381,11 +311,6 @@ def test_a_missing_file_and_an_empty_directory_are_one_line(tmp_path: Path) -> N
     for path, reason in ((tmp_path / "none.sdf", "no such file"), (tmp_path, "a directory without pickles")):
         with pytest.raises(InputError, match=reason):
             read_ensembles(path)
-
-
-def test_a_parquet_without_a_column_says_which(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="column 'num_confs' is missing"):
-        read_ensembles(parquet(tmp_path / "a.parquet", [{"smiles": "C"}]))
 
 
 def test_tags_that_rdkit_would_take_for_its_own_do_no_harm(tmp_path: Path) -> None:
