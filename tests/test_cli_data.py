@@ -170,6 +170,7 @@ def test_a_run_that_was_stopped_does_the_rest(
     again = references("in.smi", "--resume", "--failed", "again.tsv")
     assert (again.exit_code, "nothing is left to do" in again.stderr) == (3, True)
     assert (folder / "again.tsv").read_text() == (made / "failed.tsv").read_text()
+    assert references("in.smi", "--resume", "--failed", "again.tsv").exit_code == 3  # the same command once more
     other = references("in.smi", "--resume", "--seed", 2)
     assert (other.exit_code, "made otherwise (seed was 1, is 2)" in other.stderr) == (2, True)
 

@@ -70,7 +70,8 @@ def run(request: Request) -> int:
     if request.resume and not request.force and not unfinished.path.exists():
         failed = _finished(request.output, plan)
         if failed is not None:
-            _write_failed(request, failed)
+            if request.failed is None or not Path(request.failed).exists():  # else it has them since then
+                _write_failed(request, failed)
             say(f"{request.output}: is finished; nothing is left to do")
             return SOME_FAILED if failed else 0
     for path in (request.output, request.failed):
